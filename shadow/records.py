@@ -183,5 +183,7 @@ class FinishedRecord:
     disposition: Disposition
     reason: str | None = None
     ts_unix_ms: int | None = None
+    ids: tuple[str, ...] = ()
     size_bytes: int = 0
+    payload: bytes | None = None  # only of a dead letter, and only where the operator keeps payloads
     calls: tuple[FinishedCall, ...] = ()

@@ -18,7 +18,7 @@ def seconds(value: Any) -> Any:
     if isinstance(value, str):
         match = _DURATION.match(value)
         if match is None:
-            raise ValueError('write a duration such as "90s", "15m", "24h" or "7d"')
+            raise ValueError('is no duration; write one such as "90s", "15m", "24h" or "7d"')
         return float(match[1]) * _UNIT_SECONDS[match[2]]
     return value
 
@@ -52,7 +52,9 @@ class KafkaSource(Section):
     format: Literal["auto", "native", "openai", "litellm", "otlp", "gateway"] = "auto"
     start: str = Field("latest", description="where a first start begins: latest, earliest or an ISO 8601 time")
     filter: Filter = Filter()
-    max_age_seconds: float | None = Field(3600, gt=0, description="older records are counted as expired; null takes all")
+    max_age_seconds: float | None = Field(
+        3600, gt=0, description="older records are counted as expired; null takes all"
+    )
     session_timeout_seconds: float = Field(10, ge=1, le=1800)
     instance_id: str | None = Field(None, description="a fixed name makes restarts quick (static group membership)")
     security: dict[str, Any] = Field({}, description="TLS and SASL options of kafka-python, passed through")
@@ -226,7 +228,9 @@ class Replay(Section):
     start_timeout_seconds: float = Field(600, ge=0)
     max_output_tokens: int = Field(2048, ge=1)
     max_answer_bytes: int = Field(4 * 2**20, ge=1024)
-    tokenizers_equal: bool = Field(False, description="send logit_bias: the operator states that token ids mean the same")
+    tokenizers_equal: bool = Field(
+        False, description="send logit_bias: the operator states that token ids mean the same"
+    )
     drop: list[str] = []
     map: dict[str, str] = {}
     window_calls: int = Field(512, ge=1)
@@ -238,7 +242,9 @@ class Replay(Section):
 class Redaction(Section):
     """Removal of personal data and secrets."""
 
-    before_replay: bool = Field(False, description="for candidates outside the trust boundary: every arm gets redacted text")
+    before_replay: bool = Field(
+        False, description="for candidates outside the trust boundary: every arm gets redacted text"
+    )
 
 
 class Gate(Section):

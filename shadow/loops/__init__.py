@@ -1,0 +1,1 @@
+"""Where stages meet: one loop per file."""

@@ -1,0 +1,1 @@
+"""Where mirrored records come from."""

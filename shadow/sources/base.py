@@ -1,6 +1,6 @@
 """The port of a source of mirrored records, and what it delivers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +18,7 @@ class Delivered:
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = field(default=())
     ts_unix_ms: int | None = None
+    oversized: bool = False  # larger than the limit: `value` was not kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,12 @@ class PositionQuestion:
     begin_offset: int
     end_offset: int
     start_offset: int  # where a first sight of the partition would start (latest, earliest or a time, resolved)
+    lease_epoch: int = 0
+
+
+AskPosition = Callable[[PositionQuestion], int]
+"""Asks the ledger for the next offset of a partition. Called outside the loop, blocks until answered; raises LedgerError
+when the ledger refuses (foreign group, topic made anew), UnreachableError when no answer came in time."""
 
 
 class Source(Protocol):
@@ -55,8 +62,8 @@ class Source(Protocol):
         """The ledger refused a transaction: forget the lease and ask for the position again."""
         ...
 
-    def caught_up(self, positions: dict[tuple[str, int], int]) -> bool | None:
-        """True when `positions` equal the end of every partition of the topic; None while that is unknown."""
+    def ends(self) -> dict[tuple[str, int], int] | None:
+        """The end of every partition of the topic, owned or not; None while that is unknown (no topic, no broker)."""
         ...
 
     async def stop(self) -> None:

@@ -1,0 +1,78 @@
+"""A configuration that is more than well-formed: its files exist, its scorers and metrics are known."""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from shadow.configuration import Document, load_document
+from shadow.errors import ConfigurationError
+from shadow.settings import OpenAIBackend, Settings
+
+
+def validated(path: str) -> Document:
+    """The document of a configuration that can be run. Raises ConfigurationError with every problem at once."""
+    document = load_document(path)
+    problems = [*_files(document), *_scorers(document)]
+    if problems:
+        raise ConfigurationError(problems)
+    problems = _policy(document)
+    if problems:
+        raise ConfigurationError(problems)
+    return document
+
+
+def scorer_kinds(settings: Settings) -> dict[str, str]:
+    """Label of every configured scorer to its kind (absolute, comparative, preference), without building any."""
+    from scorers.registry import available
+
+    known = available()
+    return {entry.label: known[entry.kind].scorer_kind for entry in settings.scorers}
+
+
+def _files(document: Document) -> list[str]:
+    settings = document.settings
+    problems = []
+    named: list[tuple[tuple[str | int, ...], str | None]] = [(("web", "token_file"), settings.web.token_file)]
+    for index, candidate in enumerate(settings.candidates):
+        if isinstance(candidate.backend, OpenAIBackend):
+            named.append((("candidates", index, "backend", "api_key_file"), candidate.backend.api_key_file))
+            variable = candidate.backend.api_key_env
+            if variable is not None and variable not in os.environ:
+                problems.append(
+                    document.problem(
+                        ("candidates", index, "backend", "api_key_env"),
+                        "is not set in the environment; export it, or use api_key_file",
+                    )
+                )
+    if settings.baseline is not None:
+        named.append((("baseline", "api_key_file"), settings.baseline.api_key_file))
+    for location, name in named:
+        if name is not None and not os.access(name, os.R_OK):
+            problems.append(document.problem(location, "cannot be read; check the path and its mode"))
+    if settings.ledger.url.startswith("sqlite:///"):
+        folder = Path(settings.ledger.url.removeprefix("sqlite:///")).parent
+        if not folder.is_dir():
+            problems.append(document.problem(("ledger", "url"), f"the folder {folder} does not exist; create it"))
+    return problems
+
+
+def _scorers(document: Document) -> list[str]:
+    from scorers.registry import UnknownScorerError, check
+
+    problems = []
+    for index, entry in enumerate(document.settings.scorers):
+        try:
+            check(entry.kind, entry.options)
+        except UnknownScorerError as error:
+            problems.append(document.problem(("scorers", index, "kind"), str(error)))
+        except ValidationError as error:
+            problems += [
+                document.problem(("scorers", index, *e["loc"]), e["msg"][:1].lower() + e["msg"][1:])
+                for e in error.errors()
+            ]
+    return problems
+
+
+def _policy(document: Document) -> list[str]:
+    return []

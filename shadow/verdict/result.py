@@ -1,0 +1,80 @@
+"""What a verdict consists of: frozen values that pages, exporters and commands read."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shadow.records import VerdictWord
+
+GateState = Literal["proven", "violated", "undecided", "uncalibrated", "not_evaluable"]
+HoldReason = Literal[
+    "undecided",
+    "uncalibrated",
+    "not_evaluable",
+    "equivalent",
+    "too_early",
+    "stale",
+    "mix_drift",
+    "scorer_drift",
+    "unavailable",
+    "alarm",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """One gate at one look. `lower`, `point`, `upper` are in the unit of `limit` (effect as candidate minus reference for
+    differences, where larger is worse for risks and drops; a ratio; seconds; a rate). None where nothing is known."""
+
+    id: str
+    kind: str
+    metric: str
+    hard: bool
+    state: GateState
+    limit: float
+    lower: float | None = None
+    point: float | None = None
+    upper: float | None = None
+    floor: float | None = None  # the A/A noise floor in the same unit
+    n: int = 0
+    log_evalue_ok: float | None = None
+    log_evalue_bad: float | None = None
+    records_to_go: int | None = None
+    proven_at_n: int | None = None
+    violated_at_n: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why nothing is decided; `gate` where one gate is the cause; `detail` is a sentence for a person."""
+
+    reason: HoldReason
+    gate: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtilityTerm:
+    """One addend of the utility (quality, cost, robustness), already multiplied by its weight."""
+
+    name: str
+    lower: float | None
+    point: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer for one candidate at one look. `sentence` says what to do."""
+
+    candidate: str
+    word: VerdictWord
+    n: int
+    sentence: str
+    effective_n: float | None = None
+    holds: tuple[Hold, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    utility: tuple[UtilityTerm, ...] = field(default=())
+    utility_lower: float | None = None
+    utility_point: float | None = None
+    utility_upper: float | None = None
