@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from scorers.base import ScorerKind
+from scorers.registry import UnknownScorer, available, settings_of
 from shadow.configuration import Document, load_document
 from shadow.errors import ConfigurationError
 from shadow.settings import OpenAIBackend, Settings
@@ -22,12 +22,10 @@ def validated(path: str) -> Document:
     return document
 
 
-def scorer_kinds(settings: Settings) -> dict[str, str]:
+def scorer_kinds(settings: Settings) -> dict[str, ScorerKind]:
     """Label of every configured scorer to its kind (absolute, comparative, preference), without building any."""
-    from scorers.registry import available
-
     known = available()
-    return {entry.label: known[entry.kind].scorer_kind for entry in settings.scorers}
+    return {entry.label: known[entry.kind].scorer_kind or "absolute" for entry in settings.scorers}
 
 
 def _files(document: Document) -> list[str]:
@@ -58,19 +56,12 @@ def _files(document: Document) -> list[str]:
 
 
 def _scorers(document: Document) -> list[str]:
-    from scorers.registry import UnknownScorerError, check
-
     problems = []
     for index, entry in enumerate(document.settings.scorers):
         try:
-            check(entry.kind, entry.options)
-        except UnknownScorerError as error:
-            problems.append(document.problem(("scorers", index, "kind"), str(error)))
-        except ValidationError as error:
-            problems += [
-                document.problem(("scorers", index, *e["loc"]), e["msg"][:1].lower() + e["msg"][1:])
-                for e in error.errors()
-            ]
+            settings_of(entry.kind, entry.options)
+        except UnknownScorer as error:
+            problems += [document.problem(("scorers", index, "kind"), line) for line in str(error).splitlines()]
     return problems
 
 

@@ -75,8 +75,13 @@ class ArmReport(msgspec.Struct, frozen=True):
     arm: str
     state: ArmState
     availability: float | None
+    reason: str | None = None
+    up_seconds: float = 0.0
+    observed_seconds: float = 0.0
+    spells: int = 0
     in_flight: int = 0
-    queue: int = 0
+    waiting: int = 0
+    adjustments: dict[str, int] = {}
 
 
 class Gauges(msgspec.Struct, tag=True, frozen=True):

@@ -15,7 +15,8 @@ import msgspec
 from shadow.errors import LedgerError, ShadowError, UnreachableError
 from shadow.loops import handoff
 from shadow.loops.intake import Chosen, Intake, Judged
-from shadow.records import ArmOutcome, ArmState, Call, FinishedCall, FinishedRecord, Role
+from shadow.records import ArmOutcome, ArmState, Call, FinishedCall, FinishedRecord
+from shadow.replay.arms import ArmFigures
 from shadow.sources.base import Delivered, PositionQuestion, Source
 
 log = logging.getLogger(__name__)
@@ -28,23 +29,23 @@ class Arm(Protocol):
     """One arm as the loop sees it. `ask` answers with an outcome whatever happens; only cancellation raises."""
 
     name: str
-    role: Role
+
+    @property
+    def state(self) -> ArmState: ...
+
+    def start(self) -> None: ...
+
+    async def wait_ready(self, timeout_seconds: float) -> bool: ...
 
     async def ask(self, call: Call) -> ArmOutcome: ...
 
-    async def wait_ready(self) -> None:
-        """Returns once the arm was up, or once it is known that it will not be in time."""
-        ...
-
-    def state(self) -> ArmState: ...
-
-    def availability(self) -> float | None: ...
-
-    def in_flight(self) -> int: ...
+    def figures(self) -> ArmFigures: ...
 
     def pause(self, reason: str) -> None: ...
 
     def resume(self) -> None: ...
+
+    def release(self) -> None: ...
 
     async def close(self) -> None: ...
 
@@ -53,6 +54,8 @@ class Incumbent(Protocol):
     """The recorded answers as an arm of their own: its outages are one event too."""
 
     async def outcome(self, call: Call) -> ArmOutcome: ...
+
+    def release(self) -> None: ...
 
 
 class Replayer:
@@ -67,6 +70,7 @@ class Replayer:
         baseline: Arm | None,
         incumbent: Incumbent,
         loop_lag_seconds: Callable[[], float],
+        start_timeout_seconds: float,
         drain_seconds: float,
         keep_dead_payload: bool,
     ) -> None:
@@ -76,6 +80,7 @@ class Replayer:
         self._baseline = baseline
         self._incumbent = incumbent
         self._lag = loop_lag_seconds
+        self._start_timeout_seconds = start_timeout_seconds
         self._drain_seconds = drain_seconds
         self._keep_dead_payload = keep_dead_payload
         self._source: Source | None = None
@@ -93,6 +98,8 @@ class Replayer:
     async def run(self, reader: asyncio.StreamReader, pipe: handoff.FrameWriter) -> None:
         """Until the evaluator says stop or its end of the pipe closes."""
         self._pipe = pipe
+        for arm in self._arms:
+            arm.start()
         self._loop = asyncio.get_running_loop()
         jobs: list[asyncio.Task[None]] = []
         try:
@@ -156,7 +163,7 @@ class Replayer:
 
     async def _consume(self, source: Source) -> None:
         try:
-            await asyncio.gather(*(arm.wait_ready() for arm in self._arms))
+            await asyncio.gather(*(arm.wait_ready(self._start_timeout_seconds) for arm in self._arms))
             await source.start()
             self._open = True
             log.info("intake is open")
@@ -190,7 +197,7 @@ class Replayer:
 
     def _may_ask(self) -> bool:
         """False while every candidate is paused (budget, governor); a down arm is an outcome, not a pause."""
-        return any(arm.state() != "paused" for arm in self._candidates)
+        return any(arm.state != "paused" for arm in self._candidates)
 
     async def _replay(self, delivered: Delivered, judged: Judged) -> None:
         try:
@@ -240,7 +247,7 @@ class Replayer:
         for arm in self._arms:
             if arm.name in paused:
                 arm.pause(paused[arm.name])
-            elif arm.state() == "paused":
+            elif arm.state == "paused":
                 arm.resume()
 
     async def _report(self) -> None:
@@ -251,15 +258,7 @@ class Replayer:
             self._pipe.send(
                 handoff.Gauges(
                     intake_open=self._open,
-                    arms=[
-                        handoff.ArmReport(
-                            arm=arm.name,
-                            state=arm.state(),
-                            availability=arm.availability(),
-                            in_flight=arm.in_flight(),
-                        )
-                        for arm in self._arms
-                    ],
+                    arms=[_report(arm.figures()) for arm in self._arms],
                     ends=None if ends is None else [(t, p, end) for (t, p), end in ends.items()],
                     loop_lag_seconds=self._lag(),
                     outstanding=len(self._tasks),
@@ -276,12 +275,31 @@ class Replayer:
         pending = list(self._tasks)
         if pending:
             _, late = await asyncio.wait(pending, timeout=self._drain_seconds)
+            for holder in (*self._arms, self._incumbent):
+                holder.release()
+            if late:
+                _, late = await asyncio.wait(late, timeout=1.0)
             if late:
                 log.warning(
                     "%d calls were still open after %.0f s; they will be asked again", len(late), self._drain_seconds
                 )
         self._pipe.send(handoff.Drained())
         await self._pipe.flush()
+
+
+def _report(figures: ArmFigures) -> handoff.ArmReport:
+    return handoff.ArmReport(
+        arm=figures.arm,
+        state=figures.state,
+        availability=figures.availability,
+        reason=figures.reason,
+        up_seconds=figures.up_seconds,
+        observed_seconds=figures.observed_seconds,
+        spells=figures.spells,
+        in_flight=figures.in_flight,
+        waiting=figures.waiting,
+        adjustments=figures.adjustments,
+    )
 
 
 def _without_calls(record: FinishedRecord) -> FinishedRecord:

@@ -1,0 +1,121 @@
+"""The evaluator's adapters, built from settings."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scorers.language import language_of
+from scorers.registry import build as build_scorer
+from shadow.clock import SystemClock
+from shadow.cost import Meter
+from shadow.ledger.base import AggregateKey, Ledger, OutcomeRow
+from shadow.ledger.identity import user_key
+from shadow.ledger.sql import SqlLedger
+from shadow.records import BASELINE, INCUMBENT
+from shadow.redaction import Redactor
+from shadow.rows import RowMaker, Segments
+from shadow.scoring import Entry, Scoring
+from shadow.settings import Candidate, KafkaSource, Settings
+from shadow.sources.dead_letters import FileDeadLetters, KafkaDeadLetters
+from shadow.sources.kafka_client import client_options
+from shadow.stats import FoldSpec, fold_into, merge_states
+from shadow.stats.fold import Folded
+
+MOST_SEGMENTS = 60
+
+
+def build_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
+    """The configured ledger, its schema up to date."""
+    return SqlLedger.open(
+        settings.ledger.url,
+        merge=merge_states,
+        text_days=settings.ledger.text_days,
+        outcome_days=settings.ledger.outcome_days,
+        clock=SystemClock(),
+        read_only=read_only,
+    )
+
+
+def build_scoring(settings: Settings) -> Scoring:
+    """Every configured scorer; loads models."""
+    return Scoring(
+        [
+            Entry(label=entry.label, scorer=build_scorer(entry.kind, entry.options, entry.label), rate=entry.rate)
+            for entry in settings.scorers
+        ]
+    )
+
+
+def fold_of(spec: FoldSpec) -> Callable[[Iterable[list[OutcomeRow]]], Mapping[AggregateKey, bytes]]:
+    """Rows of calls to encoded additive states."""
+
+    def fold(groups: Iterable[list[OutcomeRow]]) -> Mapping[AggregateKey, bytes]:
+        folded: Folded = {}
+        for rows in groups:
+            fold_into(folded, rows, spec)
+        return {key: state.to_bytes() for key, state in folded.items()}
+
+    return fold
+
+
+def build_rows(settings: Settings, ledger: Ledger, scoring: Scoring) -> tuple[RowMaker, dict[str, int]]:
+    """The maker of rows, with the epoch of every candidate opened where something has changed."""
+    now = time.time_ns() // 1_000_000
+    epochs = {}
+    for candidate in settings.candidates:
+        description = epoch_description(settings, candidate, scoring)
+        key = hashlib.blake2b(json.dumps(description, sort_keys=True).encode(), digest_size=12).hexdigest()
+        previous = next((e for e in reversed(ledger.epochs(candidate.name)) if e.why_ended is None), None)
+        why = "" if previous is None else changes(previous.description, description)
+        epochs[candidate.name] = ledger.open_epoch(candidate.name, key, description, now, why or "first start").id
+    redactor = Redactor()
+    identity = ledger.ledger_id()
+    started = time.monotonic_ns()
+    prices = {INCUMBENT: settings.incumbent.price, **{c.name: c.price for c in settings.candidates}}
+    if settings.baseline is not None:
+        prices[BASELINE] = settings.baseline.price
+    maker = RowMaker(
+        epochs=epochs,
+        prices=prices,
+        meters={name: Meter(started) for name in prices},
+        segments=Segments(MOST_SEGMENTS, language_of),
+        clean=redactor.redact,
+        clean_json=redactor.redact_json,
+        user_key=lambda user: user_key(user, identity),
+        text=settings.ledger.text,
+    )
+    return maker, epochs
+
+
+def epoch_description(settings: Settings, candidate: Candidate, scoring: Scoring) -> dict[str, Any]:
+    """What evidence depends on: candidate with variant, incumbent, scorer versions, sampling design.
+
+    The address of a server is none of it, nor is a uniform rate: it changes how fast evidence grows, not what it says.
+    """
+    backend = candidate.backend.model_dump(mode="json", include={"kind", "model", "args"})
+    return {
+        "candidate": {"backend": backend, "variant": candidate.variant.model_dump(mode="json")},
+        "incumbent": settings.incumbent.name,
+        "redacted_before_replay": settings.redaction.before_replay,
+        "scorers": {e.label: f"{e.scorer.kind}/{e.scorer.version}/{e.rate:g}" for e in scoring.entries},
+        "sampling": settings.sampling.model_dump(mode="json", include={"unit", "counted_turn", "strata"}),
+    }
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Why an epoch ends, in words: what differs between two descriptions. Empty when nothing does."""
+    changed = sorted(k for k in {*before, *after} if before.get(k) != after.get(k))
+    return f"{', '.join(changed)} changed" if changed else ""
+
+
+def dead_letters(settings: Settings) -> FileDeadLetters | KafkaDeadLetters:
+    """The configured topic, else a file beside the ledger."""
+    source = settings.source
+    if isinstance(source, KafkaSource) and source.dead_letter_topic is not None:
+        return KafkaDeadLetters(client_options(source), source.dead_letter_topic)
+    url = settings.ledger.url
+    folder = Path(url.removeprefix("sqlite:///")).parent if url.startswith("sqlite:///") else Path()
+    return FileDeadLetters(folder / "dead-letter.jsonl")

@@ -1,0 +1,361 @@
+"""Right of the ledger: states to evidence, evidence to verdicts, verdicts to whoever shows them.
+
+`look` is a function of the ledger and the circumstances, so that a command computes what the sidecar shows. Only the
+monitor that holds the lease stores crossings and verdict changes; everybody else reads.
+"""
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from shadow.errors import ShadowError
+from shadow.exporters.base import ArmView, CandidateView, Exporter, PartitionView, Quantiles, Snapshot
+from shadow.ledger.base import EpochRow, Ledger, PositionRow
+from shadow.records import BASELINE, INCUMBENT, ArmState, Role
+from shadow.settings import Policy, Settings
+from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind
+from shadow.stats import ArmState as ArmCounts
+from shadow.verdict.decide import decide
+from shadow.verdict.evidence import Context, Evidence
+from shadow.verdict.policy import evaluable
+from shadow.verdict.result import Crossing, Verdict
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+LEASE_SECONDS = 15.0
+ROLL_UP_SECONDS = 60.0
+SWEEP_SECONDS = 600.0
+ROLL_UP_AFTER_MINUTES = 10
+LEASE = "monitor"
+MOST_SEGMENTS = 40
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """What a worker last said of one arm; kept in the ledger, so that a command knows whether an arm is up."""
+
+    state: ArmState
+    up_seconds: float
+    observed_seconds: float
+    at_unix_ms: int
+    reason: str | None = None
+
+    @property
+    def availability(self) -> float | None:
+        """Share of the observed time that the arm was up."""
+        return self.up_seconds / self.observed_seconds if self.observed_seconds > 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a look needs beside the ledger and the configuration."""
+
+    now_unix_ms: int
+    version: str
+    role: str = "all"
+    leads: bool = False
+    ends: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    trouble: str | None = None
+
+
+Pairs = dict[str, dict[int, PairState]]
+"""By segment and weight exponent."""
+
+
+def look(
+    ledger: Ledger,
+    settings: Settings,
+    spec: FoldSpec,
+    policy: Policy,
+    kinds: Mapping[str, ScorerKind],
+    at: Circumstances,
+) -> Snapshot:
+    """Everything that can be said now. Reads the ledger, changes nothing."""
+    positions = ledger.positions()
+    dispositions = ledger.dispositions()
+    read = sum(p.next_offset - p.first_offset - p.gaps - p.lost for p in positions)
+    reported = reports(ledger)
+    last_scored = max((p.updated_unix_ms for p in positions if p.next_offset > p.first_offset), default=None)
+    floor = _pairs(ledger, "floor", 0, BASELINE, spec).get(OVERALL, {})
+    candidates = []
+    arms = [_arm_view(ledger, settings, INCUMBENT, "incumbent", 0, None)]
+    if settings.baseline is not None:
+        arms.append(_arm_view(ledger, settings, BASELINE, "baseline", 0, reported.get(BASELINE)))
+    for candidate in settings.candidates:
+        epoch = _current(ledger.epochs(candidate.name))
+        number = epoch.id if epoch is not None else 0
+        heard = reported.get(candidate.name)
+        arms.append(_arm_view(ledger, settings, candidate.name, "candidate", number, heard))
+        pairs = _pairs(ledger, "pair", number, candidate.name, spec) if epoch is not None else {}
+        context = _context(settings, policy, kinds, candidate.name, heard, pairs.get(OVERALL, {}), at)
+        latched = crossings(ledger, candidate.name, number)
+        verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
+        history = verdict_history(ledger, candidate.name, number)
+        candidates.append(
+            CandidateView(
+                verdict=verdict,
+                epoch=number,
+                epoch_started_unix_ms=epoch.started_unix_ms if epoch is not None else at.now_unix_ms,
+                since_unix_ms=history[-1][0] if history and history[-1][1] == verdict.word else None,
+                history=history,
+                segments=_segment_verdicts(policy, pairs, floor, context),
+            )
+        )
+    return Snapshot(
+        at_unix_ms=at.now_unix_ms,
+        version=at.version,
+        role=at.role,
+        leads=at.leads,
+        incumbent=settings.incumbent.name,
+        read=read,
+        residual=read - sum(dispositions.values()),
+        dispositions=dispositions,
+        partitions=tuple(
+            PartitionView(
+                topic=p.topic,
+                partition=p.partition,
+                first_offset=p.first_offset,
+                next_offset=p.next_offset,
+                end_offset=at.ends.get((p.topic, p.partition)),
+                gaps=p.gaps,
+                lost=p.lost,
+            )
+            for p in positions
+        ),
+        last_scored_unix_ms=last_scored,
+        arms=tuple(arms),
+        candidates=tuple(candidates),
+        needs_person=tuple(_needs_person(arms, candidates, positions, at)),
+        notes=at.notes,
+    )
+
+
+def _pairs(ledger: Ledger, kind: str, epoch: int, subject: str, spec: FoldSpec) -> Pairs:
+    """Cumulative pair states of a subject that were counted by `spec`."""
+    found: Pairs = defaultdict(dict)
+    for key, data in ledger.aggregates(kind, epoch, subject):
+        state = PairState.from_bytes(data)
+        if state.spec != spec.key:
+            continue
+        known = found[key.segment].get(key.weight_exponent)
+        if known is None:
+            found[key.segment][key.weight_exponent] = state
+        else:
+            known.absorb(state)
+    return dict(found)
+
+
+def _arm_view(ledger: Ledger, settings: Settings, arm: str, role: Role, epoch: int, heard: Reported | None) -> ArmView:
+    counts = ArmCounts()
+    for key, data in ledger.aggregates("arm", epoch, arm):
+        if key.segment == OVERALL:
+            counts.absorb(ArmCounts.from_bytes(data))
+    known = counts.counters["cost_known"]
+    return ArmView(
+        arm=arm,
+        role=role,
+        state=heard.state if heard is not None else None,
+        availability=heard.availability if heard is not None else None,
+        outcomes=counts.outcomes,
+        failures=dict(counts.failures),
+        latency=_quantiles(counts, "latency"),
+        ttft=_quantiles(counts, "ttft"),
+        tpot=_quantiles(counts, "tpot"),
+        input_tokens=counts.counters["input_tokens"],
+        output_tokens=counts.counters["output_tokens"],
+        cost_usd=counts.cost_usd,
+        cost_usd_per_1k=None if counts.cost_usd is None else counts.cost_usd / known * 1000,
+        score_means={name: mean for name in counts.scores if (mean := counts.score_mean(name)) is not None},
+        finding_counts=dict(counts.findings),
+    )
+
+
+def _quantiles(counts: ArmCounts, duration: str) -> Quantiles:
+    return Quantiles(
+        p50=counts.quantile(duration, 0.5), p95=counts.quantile(duration, 0.95), p99=counts.quantile(duration, 0.99)
+    )
+
+
+def _current(epochs: list[EpochRow]) -> EpochRow | None:
+    return next((e for e in reversed(epochs) if e.why_ended is None), None)
+
+
+def reports(ledger: Ledger) -> dict[str, Reported]:
+    """What workers last said of every arm, added up over workers."""
+    data = ledger.get_state("arms")
+    return {} if data is None else msgspec.msgpack.decode(data, type=dict[str, Reported])
+
+
+def crossings(ledger: Ledger, candidate: str, epoch: int) -> dict[str, Crossing]:
+    """The stored first crossings of a candidate's evidence in one epoch."""
+    return {
+        key: msgspec.convert(value, Crossing) for _, key, value, _ in ledger.notes("crossing", f"{candidate}/{epoch}")
+    }
+
+
+def verdict_history(ledger: Ledger, candidate: str, epoch: int) -> tuple[tuple[int, str, int], ...]:
+    """(unix ms, word, n) of every change of the verdict in one epoch, oldest first."""
+    return tuple(
+        (at, str(value["word"]), int(value["n"])) for _, _, value, at in ledger.notes("verdict", f"{candidate}/{epoch}")
+    )
+
+
+def _context(
+    settings: Settings,
+    policy: Policy,
+    kinds: Mapping[str, ScorerKind],
+    candidate: str,
+    heard: Reported | None,
+    pairs: Mapping[int, PairState],
+    at: Circumstances,
+) -> Context:
+    first = min((p.first_unix_ms for p in pairs.values() if p.first_unix_ms is not None), default=None)
+    last = max((p.last_unix_ms for p in pairs.values() if p.last_unix_ms is not None), default=None)
+    n = sum(p.pairs for p in pairs.values())
+    days = (last - first) / 86_400_000 if first is not None and last is not None else 0.0
+    staleness = (at.now_unix_ms - last) / 1000 if last is not None and settings.source.kind == "kafka" else None
+    return Context(
+        candidate=candidate,
+        staleness_seconds=staleness,
+        arm_state=heard.state if heard is not None else None,
+        availability=heard.availability if heard is not None else None,
+        records_per_day=n / days if days > 0 else None,
+        blocked=evaluable(policy, settings, kinds, candidate),
+    )
+
+
+def _segment_verdicts(
+    policy: Policy, pairs: Pairs, floor: Mapping[int, PairState], context: Context
+) -> tuple[Verdict, ...]:
+    """The largest segments, each as a verdict named by its segment; evidence of a part, never a decision."""
+    sizes = {s: sum(p.pairs for p in parts.values()) for s, parts in pairs.items() if s != OVERALL}
+    largest = sorted(sizes, key=lambda s: (-sizes[s], s))[:MOST_SEGMENTS]
+    return tuple(
+        decide(policy, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
+    )
+
+
+def _needs_person(
+    arms: Iterable[ArmView], candidates: Iterable[CandidateView], positions: Iterable[PositionRow], at: Circumstances
+) -> Iterable[str]:
+    if at.trouble is not None:
+        yield f"the ledger takes nothing at the moment: {at.trouble}"
+    for arm in arms:
+        if arm.state == "down":
+            yield f"arm {arm.arm} is down; its calls are marked unavailable and count for nothing"
+        if arm.state == "paused":
+            yield f"arm {arm.arm} is paused (budget or governor)"
+    for position in positions:
+        if position.lost:
+            yield f"{position.topic}/{position.partition}: {position.lost} records fell to retention unread"
+    for view in candidates:
+        if view.verdict.word == "reject":
+            yield f"{view.verdict.candidate} is rejected: {view.verdict.sentence}"
+
+
+class Monitor:
+    """The loop: looks about once a second, publishes, and keeps what has to be kept. Owns its thread and its ledger."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        settings: Settings,
+        spec: FoldSpec,
+        kinds: Mapping[str, ScorerKind],
+        exporters: Iterable[Exporter],
+        holder: str,
+        version: str,
+        role: str,
+        circumstances: Callable[[], tuple[Mapping[tuple[str, int], int], tuple[str, ...], str | None]],
+        reported: Callable[[], Mapping[str, Reported] | None],
+        may_lead: bool,
+    ) -> None:
+        self._ledger, self._settings, self._spec, self._kinds = ledger, settings, spec, kinds
+        self._exporters = tuple(exporters)
+        self._holder, self._version, self._role, self._may_lead = holder, version, role, may_lead
+        self._circumstances, self._reported = circumstances, reported
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+        self._leads = False
+        self._said = False
+        self._next_roll_up = self._next_sweep = 0.0
+        self.latest: Snapshot | None = None
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._thread.start()
+
+    def stop(self, deadline_seconds: float) -> None:
+        """A last look, then the lease is given back."""
+        self._stop.set()
+        self._thread.join(deadline_seconds)
+
+    def _run(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            self._look_safely()
+        self._look_safely()
+        if self._leads:
+            try:
+                self._ledger.release_lease(LEASE, self._holder)
+            except ShadowError as error:
+                log.warning("the monitor's lease was not given back (%s); it expires by itself", type(error).__name__)
+
+    def _look_safely(self) -> None:
+        try:
+            self._look()
+        except ShadowError as error:
+            log.warning("no look at the ledger: %s", error)
+        except Exception:  # the border of the monitor's thread: one failed look is not the last
+            log.exception("a look failed; the next one follows")
+
+    def _look(self) -> None:
+        now = time.time_ns() // 1_000_000
+        self._leads = self._may_lead and self._ledger.take_lease(LEASE, self._holder, now, LEASE_SECONDS)
+        if self._may_lead and not self._leads and not self._said:
+            self._said = True
+            log.warning(
+                "another monitor leads on this ledger; this one works as a worker and takes over when that ends"
+            )
+        heard = self._reported()
+        if heard:
+            self._ledger.put_state("arms", msgspec.msgpack.encode({**reports(self._ledger), **heard}))
+        ends, notes, trouble = self._circumstances()
+        at = Circumstances(
+            now_unix_ms=now,
+            version=self._version,
+            role=self._role,
+            leads=self._leads,
+            ends=ends,
+            notes=notes,
+            trouble=trouble,
+        )
+        snapshot = look(self._ledger, self._settings, self._spec, self._settings.policy, self._kinds, at)
+        if self._leads:
+            self._keep(snapshot, now)
+        self.latest = snapshot
+        for exporter in self._exporters:
+            exporter.publish(snapshot)
+
+    def _keep(self, snapshot: Snapshot, now: int) -> None:
+        """First crossings and verdict changes, once each; closed minutes into hours; old texts away."""
+        for view in snapshot.candidates:
+            subject = f"{view.verdict.candidate}/{view.epoch}"
+            for crossing in view.verdict.crossings:
+                self._ledger.put_note("crossing", subject, crossing.key, msgspec.to_builtins(crossing), now)
+            if not view.history or view.history[-1][1] != view.verdict.word:
+                value = {"word": view.verdict.word, "n": view.verdict.n, "sentence": view.verdict.sentence}
+                self._ledger.put_note("verdict", subject, str(len(view.history)), value, now)
+        clock = time.monotonic()
+        if clock >= self._next_roll_up:
+            self._next_roll_up = clock + ROLL_UP_SECONDS
+            self._ledger.roll_up(now // 60_000 - ROLL_UP_AFTER_MINUTES)
+        if clock >= self._next_sweep:
+            self._next_sweep = clock + SWEEP_SECONDS
+            self._ledger.sweep(now)
