@@ -11,14 +11,14 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from shadow.errors import ConfigurationError
-from shadow.settings import Settings
+from shadow.settings import Policy, Settings
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _MAX_BYTES = 4 * 2**20
@@ -57,6 +57,25 @@ def load_document(path: str | os.PathLike[str], environment: Mapping[str, str] |
     except ValidationError as error:
         raise ConfigurationError([_explain(name, root, e) for e in _relevant(error.errors())]) from None
     return Document(path=name, settings=settings, root=root)
+
+
+def load_policy(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Policy:
+    """The policy of a file that holds one under `policy:` (a whole configuration does too)."""
+    name = os.fspath(path)
+    root = _compose(name, _read(name))
+    problems: list[str] = []
+    value = _construct(root, name, os.environ if environment is None else environment, problems, ())
+    if problems:
+        raise ConfigurationError(problems)
+    if not isinstance(value, dict) or "policy" not in value:
+        raise ConfigurationError(
+            [f"{name}:1: holds no `policy:`; write the gates under that key, as in a configuration"]
+        )
+    try:
+        return Policy.model_validate(value["policy"])
+    except ValidationError as error:
+        found = [{**e, "loc": ("policy", *e["loc"])} for e in _relevant(error.errors())]
+        raise ConfigurationError([_explain(name, root, cast("ErrorDetails", e)) for e in found]) from None
 
 
 def _read(name: str) -> str:
@@ -242,14 +261,14 @@ def _keys_at(model: Any, location: Location) -> list[str]:
     candidates = [model]
     for part in location:
         candidates = [inner for m in candidates for inner in _step(m, part)]
-    return sorted({k for m in candidates if _is_model(m) for k in m.model_fields})
+    return sorted({k for m in candidates for k in m.model_fields})
 
 
 def _step(model: Any, part: str | int) -> list[Any]:
     if isinstance(part, int):
         return [model]  # a list of models answers as the model does
     if _is_model(model):
-        if isinstance(part, str) and part in model.model_fields:
+        if part in model.model_fields:
             return _models_in(model.model_fields[part].annotation)
         kind = model.model_fields.get("kind")
         return [model] if kind is not None and part == kind.default else []

@@ -91,7 +91,8 @@ class Call:
     """One decoded call of a mirrored record.
 
     `request` is the body that would travel to every arm (model, stream and transport keys are set per arm);
-    None when the call is not replayable, and then `reason` says why.
+    None when the call is not replayable, and then `reason` says why. `notes` name what reading the call changed or
+    doubted (`shadow.wire.reasons.Note`), such as an output limit that is ours.
     """
 
     index: int
@@ -116,6 +117,7 @@ class Call:
     ttft_ms: float | None = None
     traceparent: str | None = None
     heartbeat: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

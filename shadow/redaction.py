@@ -42,16 +42,39 @@ _SECRET_FIELD = re.compile(
     r"|x-api-key|cookie|set-cookie|credentials?|pin|cvv|cvc|otp)\Z"
 )
 _PERSONAL_FIELD = {
-    "phone": re.compile(r"(?i)(?:.*[_\-.])?(?:phone|telephone|tel|mobile|cell|fax|msisdn|whatsapp)(?:_?(?:number|no))?\Z"),
+    "phone": re.compile(
+        r"(?i)(?:.*[_\-.])?(?:phone|telephone|tel|mobile|cell|fax|msisdn|whatsapp)(?:_?(?:number|no))?\Z"
+    ),
     "card": re.compile(r"(?i)(?:.*[_\-.])?(?:card|credit_?card|pan|cc)(?:_?(?:number|no))\Z|(?:.*_)?pan\Z"),
     "iban": re.compile(r"(?i)(?:.*[_\-.])?iban\Z"),
-    "national_id": re.compile(r"(?i)(?:.*[_\-.])?(?:ssn|social_?security(?:_?number)?|passport(?:_?(?:number|no))?|tax_?id)\Z"),
+    "national_id": re.compile(
+        r"(?i)(?:.*[_\-.])?(?:ssn|social_?security(?:_?number)?|passport(?:_?(?:number|no))?|tax_?id)\Z"
+    ),
     "email": re.compile(r"(?i)(?:.*[_\-.])?e_?mail(?:_?address)?\Z"),
 }
 # Fields whose value the protocol gives: replacing them would break the request, and only a key's own form can be a secret there.
 _PROTOCOL_FIELDS = frozenset(
-    "id tool_call_id call_id type role model object finish_reason system_fingerprint encoding_format format detail "
-    "tool_choice reasoning_effort guided_regex guided_grammar pattern $ref $schema".split()
+    (
+        "id",
+        "tool_call_id",
+        "call_id",
+        "type",
+        "role",
+        "model",
+        "object",
+        "finish_reason",
+        "system_fingerprint",
+        "encoding_format",
+        "format",
+        "detail",
+        "tool_choice",
+        "reasoning_effort",
+        "guided_regex",
+        "guided_grammar",
+        "pattern",
+        "$ref",
+        "$schema",
+    )
 )
 _PROTOCOL_VALUE = re.compile(r"[A-Za-z0-9_.:/\-]{1,256}\Z")
 _DATA_URI = re.compile(r"data:[\w.+/;=,\-]{0,200}base64,", re.IGNORECASE)
@@ -169,7 +192,9 @@ class Redactor:
 
     def _string(self, value: str, field: str | None, depth: int, keep_media: bool) -> str:
         if field in _PROTOCOL_FIELDS and _PROTOCOL_VALUE.match(value):
-            return _replace(value, [s for s in secrets.find(value) if s.category in ("api_key", "token", "private_key")])
+            return _replace(
+                value, [s for s in secrets.find(value) if s.category in ("api_key", "token", "private_key")]
+            )
         if len(value) > 256 and _DATA_URI.match(value):
             return value if keep_media else MEDIA
         if field is not None and value and (kind := _kind_of_field(field)) is not None:

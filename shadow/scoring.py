@@ -5,8 +5,10 @@ and the baseline against the incumbent's usable answer. What was not judged has 
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from scorers import base as scorers
 from scorers.running import run_scorer
@@ -25,20 +27,16 @@ class Entry:
     rate: float = 1.0
 
 
-@dataclass(slots=True, kw_only=True)
-class ScorerCount:
-    """What one scorer did: counts for the exporter."""
-
-    scored: int = 0
-    unscored: dict[str, int] = field(default_factory=dict)  # by reason
-    failures: dict[str, int] = field(default_factory=dict)  # by exception class
+Observe = Callable[[str, float, int, Mapping[str, int]], None]
+"""(scorer, seconds, cases, failures by exception class): told after each batch of one scorer."""
 
 
 class Scoring:
     """Owned by one thread. `score` never raises for what a call contains."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], observe: Observe | None = None) -> None:
         self._entries = tuple(entries)
+        self._observe = observe
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -60,7 +58,12 @@ class Scoring:
                     if case is not None:
                         places.append((index, outcome.arm))
                         cases.append(case)
-            for (index, arm), result in zip(places, run_scorer(entry.scorer, cases), strict=True):
+            started = time.perf_counter()
+            scores = run_scorer(entry.scorer, cases)
+            if self._observe is not None and cases:
+                failed = Counter(s.kind for s in scores if isinstance(s, scorers.ScorerFailure))
+                self._observe(entry.label, time.perf_counter() - started, len(cases), failed)
+            for (index, arm), result in zip(places, scores, strict=True):
                 results[index][arm][entry.label] = result
         return results
 

@@ -66,4 +66,22 @@ def _scorers(document: Document) -> list[str]:
 
 
 def _policy(document: Document) -> list[str]:
-    return []
+    from shadow.verdict.policy import problems
+
+    found = []
+    for message in problems(document.settings.policy, scorer_kinds(document.settings), known_scorers=available()):
+        location, _, rest = message.partition(": ")
+        if location == "policy.quality" and "quality" not in document.settings.policy.model_fields_set:
+            continue  # the default's scorer is not configured: its gates are not evaluable, and `check` says so
+        found.append(document.problem(_location(document.settings, location), rest) if rest else message)
+    return found
+
+
+def _location(settings: Settings, dotted: str) -> tuple[str | int, ...]:
+    """The place of "policy.gates.ID" or "policy.quality" in the file."""
+    parts: list[str | int] = list(dotted.split("."))
+    if parts[:2] == ["policy", "gates"] and len(parts) > 2:
+        ids = [gate.id for gate in settings.policy.gates]
+        gate = ".".join(str(p) for p in parts[2:])
+        return ("policy", "gates", ids.index(gate)) if gate in ids else ("policy", "gates")
+    return tuple(parts)

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ def read_head() -> Head:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     start_logging()
-    raw = msgspec.json.decode(sys.stdin.buffer.readline())
+    raw = msgspec.json.decode(next(_lines()))
     return Head(settings=Settings.model_validate(raw["settings"]), options=raw["options"], fds=raw["fds"])
 
 
@@ -51,13 +51,23 @@ def watch_parent(on_stop: Callable[[], None]) -> None:
     """
 
     def watch() -> None:
-        for line in sys.stdin.buffer:
-            if line.strip() == b"stop":
+        for line in _lines():
+            if line == b"stop":
                 on_stop()
         time.sleep(ORPHAN_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _lines() -> Iterator[bytes]:
+    """Lines of standard input, read from the descriptor: a thread that waits in a buffered reader breaks the interpreter's exit."""
+    pending = b""
+    while chunk := os.read(0, 1 << 16):
+        pending += chunk
+        while b"\n" in pending:
+            line, pending = pending.split(b"\n", 1)
+            yield line
 
 
 def freeze_garbage() -> None:

@@ -8,20 +8,21 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from shadow.app.child import Head, freeze_garbage, read_head, watch_parent
 from shadow.app.checking import scorer_kinds
-from shadow.app.parts import build_ledger, build_rows, build_scoring, build_web, dead_letters, fold_of
+from shadow.app.child import Head, freeze_garbage, read_head, watch_parent
+from shadow.app.parts import build_ledger, build_rows, build_scoring, dead_letters, fold_of
+from shadow.app.site import Runtime, Site
 from shadow.errors import LedgerError, ShadowError, UnreachableError
-from shadow.ledger.base import Ledger, PrefixBatch
+from shadow.ledger.base import Ledger
+from shadow.ledger.sql import SqlLedger
 from shadow.loops import handoff
-from shadow.loops.evaluator import Evaluator, ScoredRecord, Work
+from shadow.loops.evaluator import Evaluator, Work
 from shadow.loops.monitor import Monitor, Reported
 from shadow.loops.supervisor import EXIT_CLEAN, EXIT_FATAL
 from shadow.loops.suspects import Journal, Suspicion
@@ -65,14 +66,14 @@ class _Evaluating:
         self._started = time.monotonic()
 
     async def run(self) -> int:
-        settings, loop = self._settings, asyncio.get_running_loop()
-        watch_parent(lambda: loop.call_soon_threadsafe(self._asked_to_stop.set))
+        settings, self._loop = self._settings, asyncio.get_running_loop()
+        watch_parent(self._stop_from_outside)
         reader, pipe = await handoff.open_pipe(self._head.fds[0])
         ledger = await self._open_ledger()
         kinds = scorer_kinds(settings)
         spec = FoldSpec.from_policy(settings.policy, kinds)
         version = installed_version("shadow-monitor")
-        web = build_web(
+        web = Site(
             settings,
             ledger=build_ledger(settings),
             version=version,
@@ -81,7 +82,7 @@ class _Evaluating:
             health=self._health,
             ready=self._ready,
         )
-        server = await web.serve(settings.web.host, settings.web.port)
+        server = await web.serve()
         log.info("pages and metrics at http://%s:%d/", settings.web.host, server.port)
         monitor = Monitor(
             ledger=build_ledger(settings),
@@ -99,7 +100,7 @@ class _Evaluating:
         jobs: list[asyncio.Task[Any]] = []
         try:
             if self._role != "monitor":
-                scoring = await asyncio.to_thread(build_scoring, settings)
+                scoring = await asyncio.to_thread(build_scoring, settings, web.scored)
                 await asyncio.to_thread(ledger.refold, spec.key, fold_of(spec))
                 rows, _ = await asyncio.to_thread(build_rows, settings, ledger, scoring)
                 letters = dead_letters(settings)
@@ -139,7 +140,11 @@ class _Evaluating:
             await asyncio.to_thread(web.close)
             await pipe.close()
 
-    async def _open_ledger(self) -> Ledger:
+    def _stop_from_outside(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            self._loop.call_soon_threadsafe(self._asked_to_stop.set)
+
+    async def _open_ledger(self) -> SqlLedger:
         said = ""
         while True:
             try:
@@ -212,7 +217,9 @@ class _Evaluating:
             idle = False
             if gauges is not None and gauges.intake_open and gauges.ends is not None:
                 try:
-                    positions = {(p.topic, p.partition): p.next_offset for p in await asyncio.to_thread(ledger.positions)}
+                    positions = {
+                        (p.topic, p.partition): p.next_offset for p in await asyncio.to_thread(ledger.positions)
+                    }
                 except ShadowError:
                     positions = {}
                 idle = all(positions.get((t, p), -1) >= end for t, p, end in gauges.ends) and bool(gauges.ends)
@@ -235,9 +242,7 @@ class _Evaluating:
         if gauges is None:
             return None
         now = time.time_ns() // 1_000_000
-        return {
-            a.arm: Reported(a.state, a.up_seconds, a.observed_seconds, now, a.reason) for a in gauges.arms
-        }
+        return {a.arm: Reported(a.state, a.up_seconds, a.observed_seconds, now, a.reason) for a in gauges.arms}
 
     def _heartbeat_age(self) -> float | None:
         return None if self._gauges is None else time.monotonic() - self._gauges_at
@@ -260,16 +265,17 @@ class _Evaluating:
                 reasons.append(f"ledger: {self._evaluator.trouble}")
         return {"ok": not reasons, "reasons": reasons}
 
-    def _runtime(self) -> dict[str, Any]:
-        gauges, evaluator = self._gauges, self._evaluator
-        return {
-            "gauges": gauges,
-            "heartbeat_age_seconds": self._heartbeat_age(),
-            "backlog": None if evaluator is None else evaluator.backlog(),
-            "restarts": int(self._head.options.get("restarts", 0)),
-            "window_calls_limit": self._settings.replay.window_calls,
-            "window_bytes_limit": self._settings.replay.window_bytes,
-        }
+    def _runtime(self) -> Runtime:
+        evaluator = self._evaluator
+        age = self._heartbeat_age()
+        return Runtime(
+            gauges=self._gauges,
+            heartbeat_unix_ms=None if age is None else time.time_ns() // 1_000_000 - int(age * 1000),
+            backlog=None if evaluator is None else evaluator.backlog(),
+            restarts=int(self._head.options.get("restarts", 0)),
+            fenced=0 if evaluator is None else evaluator.fenced,
+            errors={},
+        )
 
     def _say_goodbye(self, monitor: Monitor) -> None:
         """What came out, why, and what to type next."""

@@ -17,7 +17,7 @@ from shadow.ledger.sql import SqlLedger
 from shadow.records import BASELINE, INCUMBENT
 from shadow.redaction import Redactor
 from shadow.rows import RowMaker, Segments
-from shadow.scoring import Entry, Scoring
+from shadow.scoring import Entry, Observe, Scoring
 from shadow.settings import Candidate, KafkaSource, Settings
 from shadow.sources.dead_letters import FileDeadLetters, KafkaDeadLetters
 from shadow.sources.kafka_client import client_options
@@ -27,7 +27,7 @@ from shadow.stats.fold import Folded
 MOST_SEGMENTS = 60
 
 
-def build_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
+def build_ledger(settings: Settings, *, read_only: bool = False) -> SqlLedger:
     """The configured ledger, its schema up to date."""
     return SqlLedger.open(
         settings.ledger.url,
@@ -39,14 +39,13 @@ def build_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
     )
 
 
-def build_scoring(settings: Settings) -> Scoring:
+def build_scoring(settings: Settings, observe: Observe) -> Scoring:
     """Every configured scorer; loads models."""
-    return Scoring(
-        [
-            Entry(label=entry.label, scorer=build_scorer(entry.kind, entry.options, entry.label), rate=entry.rate)
-            for entry in settings.scorers
-        ]
-    )
+    entries = [
+        Entry(label=entry.label, scorer=build_scorer(entry.kind, entry.options, entry.label), rate=entry.rate)
+        for entry in settings.scorers
+    ]
+    return Scoring(entries, observe)
 
 
 def fold_of(spec: FoldSpec) -> Callable[[Iterable[list[OutcomeRow]]], Mapping[AggregateKey, bytes]]:

@@ -1,0 +1,1 @@
+"""Whoever shows results: metrics, traces, terminal."""

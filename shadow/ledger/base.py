@@ -1,6 +1,6 @@
 """The port of the ledger: outcomes, aggregates and positions, changed together or not at all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -133,6 +133,7 @@ class PositionRow:
     gaps: int
     lost: int
     updated_unix_ms: int
+    last_ts_unix_ms: int | None = None  # event time of the latest committed record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +159,24 @@ class Explanation:
     outcomes: tuple[OutcomeRow, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawCounts:
+    """Counts made again from the rows. `dispositions` lacks not_sampled and other_turn, which leave no row.
+
+    `swept` offsets have lost their rows to `ledger.outcome_days`: above 0, a recount cannot equal the totals.
+    """
+
+    dispositions: dict[str, int]
+    arms: dict[str, ArmTotals]
+    swept: int = 0
+
+
 MergeStates = Callable[[str, bytes, bytes], bytes]
 """(kind, one, other) -> sum. Commutative, associative, bit-exact."""
+
+
+FoldRows = Callable[[Iterable[list[OutcomeRow]]], Mapping[AggregateKey, bytes]]
+"""Rows of calls, one list per call, to encoded additive states."""
 
 
 class Ledger(Protocol):
@@ -224,6 +241,10 @@ class Ledger(Protocol):
 
     def forget(self, *, request_id: str | None = None, session: str | None = None, user: str | None = None) -> int:
         """Erases texts and ids; numbers stay. Returns how many calls were touched."""
+        ...
+
+    def refold(self, key: str, fold: FoldRows) -> int:
+        """Makes the paired states those of another counting specification, from the outcomes, in one transaction."""
         ...
 
     def roll_up(self, before_minute: int) -> int:

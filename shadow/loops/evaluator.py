@@ -53,7 +53,7 @@ class Work:
     rows: RowMaker
     fold: Callable[[Iterable[list[OutcomeRow]]], Mapping[AggregateKey, bytes]]
     dead_letters: Callable[[list[FinishedRecord]], None]
-    committed: Callable[[PrefixBatch, tuple[ScoredRecord, ...]], None]
+    committed: Callable[[PrefixBatch, tuple[ScoredRecord, ...], float], None]
     suspects: Mapping[Place, Suspicion]
     journal: Journal | None
 
@@ -72,6 +72,7 @@ class Evaluator:
         self.failed: asyncio.Event = asyncio.Event()
         self.trouble: str | None = None  # why the ledger takes nothing at the moment
         self.last_commit_unix_ms: int | None = None
+        self.fenced = 0
 
     def start(self, pipe: handoff.FrameWriter) -> None:
         """Starts both threads; frames to the replayer go through `pipe`."""
@@ -227,10 +228,12 @@ class Evaluator:
                 if dead:
                     self._work.dead_letters(dead)
                     dead = []
+                started = time.monotonic()
                 self._work.ledger.commit(batch)
                 break
             except Fenced:
                 log.warning("%s/%d belongs to another worker now; its records are left to it", run.topic, run.partition)
+                self.fenced += 1
                 self._prefixes.drop(run.topic, run.partition)
                 self._send(handoff.Reload(run.topic, run.partition, run.lease_epoch))
                 return False
@@ -245,7 +248,7 @@ class Evaluator:
         self._prefixes.advance(run)
         self.last_commit_unix_ms = time.time_ns() // 1_000_000
         self._send(handoff.Committed(run.topic, run.partition, run.lease_epoch, run.next_offset))
-        self._work.committed(batch, run.items)
+        self._work.committed(batch, run.items, time.monotonic() - started)
         return True
 
     def _in_trouble(self, what: str) -> None:

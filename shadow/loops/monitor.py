@@ -15,7 +15,9 @@ import msgspec
 
 from shadow.errors import ShadowError
 from shadow.exporters.base import ArmView, CandidateView, Exporter, PartitionView, Quantiles, Snapshot
-from shadow.ledger.base import EpochRow, Ledger, PositionRow
+from shadow.ledger.base import EpochRow, PositionRow
+from shadow.ledger.reading import Reader
+from shadow.ledger.sql import SqlLedger
 from shadow.records import BASELINE, INCUMBENT, ArmState, Role
 from shadow.settings import Policy, Settings
 from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind
@@ -69,7 +71,7 @@ Pairs = dict[str, dict[int, PairState]]
 
 
 def look(
-    ledger: Ledger,
+    ledger: Reader,
     settings: Settings,
     spec: FoldSpec,
     policy: Policy,
@@ -136,7 +138,7 @@ def look(
     )
 
 
-def _pairs(ledger: Ledger, kind: str, epoch: int, subject: str, spec: FoldSpec) -> Pairs:
+def _pairs(ledger: Reader, kind: str, epoch: int, subject: str, spec: FoldSpec) -> Pairs:
     """Cumulative pair states of a subject that were counted by `spec`."""
     found: Pairs = defaultdict(dict)
     for key, data in ledger.aggregates(kind, epoch, subject):
@@ -151,7 +153,7 @@ def _pairs(ledger: Ledger, kind: str, epoch: int, subject: str, spec: FoldSpec) 
     return dict(found)
 
 
-def _arm_view(ledger: Ledger, settings: Settings, arm: str, role: Role, epoch: int, heard: Reported | None) -> ArmView:
+def _arm_view(ledger: Reader, settings: Settings, arm: str, role: Role, epoch: int, heard: Reported | None) -> ArmView:
     counts = ArmCounts()
     for key, data in ledger.aggregates("arm", epoch, arm):
         if key.segment == OVERALL:
@@ -186,20 +188,20 @@ def _current(epochs: list[EpochRow]) -> EpochRow | None:
     return next((e for e in reversed(epochs) if e.why_ended is None), None)
 
 
-def reports(ledger: Ledger) -> dict[str, Reported]:
+def reports(ledger: Reader) -> dict[str, Reported]:
     """What workers last said of every arm, added up over workers."""
     data = ledger.get_state("arms")
     return {} if data is None else msgspec.msgpack.decode(data, type=dict[str, Reported])
 
 
-def crossings(ledger: Ledger, candidate: str, epoch: int) -> dict[str, Crossing]:
+def crossings(ledger: Reader, candidate: str, epoch: int) -> dict[str, Crossing]:
     """The stored first crossings of a candidate's evidence in one epoch."""
     return {
         key: msgspec.convert(value, Crossing) for _, key, value, _ in ledger.notes("crossing", f"{candidate}/{epoch}")
     }
 
 
-def verdict_history(ledger: Ledger, candidate: str, epoch: int) -> tuple[tuple[int, str, int], ...]:
+def verdict_history(ledger: Reader, candidate: str, epoch: int) -> tuple[tuple[int, str, int], ...]:
     """(unix ms, word, n) of every change of the verdict in one epoch, oldest first."""
     return tuple(
         (at, str(value["word"]), int(value["n"])) for _, _, value, at in ledger.notes("verdict", f"{candidate}/{epoch}")
@@ -226,7 +228,13 @@ def _context(
         arm_state=heard.state if heard is not None else None,
         availability=heard.availability if heard is not None else None,
         records_per_day=n / days if days > 0 else None,
-        blocked=evaluable(policy, settings, kinds, candidate),
+        blocked=evaluable(
+            policy,
+            kinds,
+            has_baseline=settings.baseline is not None,
+            has_prices=settings.incumbent.price is not None
+            and any(c.name == candidate and c.price is not None for c in settings.candidates),
+        ),
     )
 
 
@@ -265,7 +273,7 @@ class Monitor:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        ledger: SqlLedger,
         settings: Settings,
         spec: FoldSpec,
         kinds: Mapping[str, ScorerKind],
@@ -336,7 +344,8 @@ class Monitor:
             notes=notes,
             trouble=trouble,
         )
-        snapshot = look(self._ledger, self._settings, self._spec, self._settings.policy, self._kinds, at)
+        with self._ledger.snapshot() as reader:
+            snapshot = look(reader, self._settings, self._spec, self._settings.policy, self._kinds, at)
         if self._leads:
             self._keep(snapshot, now)
         self.latest = snapshot

@@ -275,8 +275,9 @@ class Replayer:
         pending = list(self._tasks)
         if pending:
             _, late = await asyncio.wait(pending, timeout=self._drain_seconds)
-            for holder in (*self._arms, self._incumbent):
-                holder.release()
+            for arm in self._arms:
+                arm.release()
+            self._incumbent.release()
             if late:
                 _, late = await asyncio.wait(late, timeout=1.0)
             if late:

@@ -1,0 +1,1 @@
+"""Asking candidates what production was asked: bodies, admission, timing, outages."""

@@ -44,6 +44,25 @@ class GateResult:
     reason: str = ""
 
 
+CrossingKind = Literal["proven", "paged", "violated", "rejected"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Evidence that reached its bound: it stands from then on, whatever the verdict does later.
+
+    `key` names the crossing within an epoch and holds a hash of everything its meaning depends on, so that a changed
+    margin has crossings of its own. `proven` and `violated`: a gate's evidence; `paged`: a hard gate's own alarm;
+    `rejected`: the candidate. `at_unix_ms` is event time, None without timestamps.
+    """
+
+    key: str
+    kind: CrossingKind
+    gate: str | None
+    n: int
+    at_unix_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """Why nothing is decided; `gate` where one gate is the cause; `detail` is a sentence for a person."""
@@ -78,3 +97,4 @@ class Verdict:
     utility_lower: float | None = None
     utility_point: float | None = None
     utility_upper: float | None = None
+    crossings: tuple[Crossing, ...] = ()  # first crossings at this look, for the caller to store

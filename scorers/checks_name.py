@@ -1,0 +1,179 @@
+"""Names, replaced words and swapped roles."""
+
+import re
+from collections import Counter
+
+from scorers.differences import Edit
+from scorers.lexicon import is_function_word, is_negation, states_negative, synonymous
+from scorers.objections import CERTAIN, HINT, LIKELY, NEAR_HINT, Objection, Pair
+from scorers.quantities import is_month, measure
+from scorers.words import Analysed, stem
+
+_TITLES = frozenset("mr mrs ms dr prof sir saint st the a an it you we yes no i this that your our in on if for as at to my".split())
+_SHORT_WORDS = 60
+_MAX_IDENTIFIERS = 40
+_MAX_MOVED = 4
+_CONJUNCTIONS = frozenset("and or but while whereas".split())
+_COMMUTE = frozenset("and or nor both either plus also then with comma".split())
+_IDENTIFIER = re.compile(r"(?<![\w/.-])(?:[A-Za-z]+[-_#]?\d[\w-]*|--?[A-Za-z][\w-]*|[\w.-]+@[\w-]+\.[\w.]+|https?://[^\s)>\]]+|/[\w./-]{2,}|v?\d+\.\d+\.\d+)", re.A)
+
+
+def _related(a: str, b: str) -> bool:
+    """Forms of one name: France and French, Paris and Parisian, USA and U.S.A., an initial."""
+    common = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        common += 1
+    return common >= 4 or (common >= 3 and min(len(a), len(b)) <= 6) or a.startswith(b) or b.startswith(a)
+
+
+def _is_name(word: str) -> bool:
+    return word[:1].isupper() and word.lower() not in _TITLES
+
+
+def _names(words: tuple[str, ...], initial: bool) -> list[str]:
+    """Capitalised words of an edit; at the start of a sentence only when the next word is one too, or it is an acronym."""
+    found = []
+    for i, word in enumerate(words):
+        if _is_name(word):
+            opens = initial and i == 0 and not (len(word) > 1 and word.isupper())
+            if not opens or (len(words) > 1 and _is_name(words[1])):
+                found.append(word.lower())
+    return found
+
+
+def name(pair: Pair) -> list[Objection]:
+    """A name replaced by another in an aligned passage (certain), or lost and another gained in a short answer (likely)."""
+    if pair.code:
+        return []
+    low_a, low_b = set(pair.a.lower), set(pair.b.lower)
+    for passage in pair.differences.passages:
+        for edit in passage.edits:
+            both_open = edit.initial and len(edit.before) == len(edit.after) == 1 and passage.ratio >= 0.75
+            gone = [w for w in _names(edit.before, edit.initial and not both_open) if w not in low_b]
+            came = [w for w in _names(edit.after, edit.initial and not both_open) if w not in low_a]
+            if both_open and any(synonymous(x, y) or is_function_word(x) or is_function_word(y) for x in gone for y in came):
+                continue
+            if gone and came and not any(_related(x, y) for x in gone for y in came) and not _acronym(gone, came, edit):
+                return [Objection(category="name", value=LIKELY if both_open else CERTAIN)]
+    if max(len(low_a), len(low_b)) <= _SHORT_WORDS:
+        gone, came = _free_names(pair.a) - low_b, _free_names(pair.b) - low_a
+        gone, came = gone - pair.prompt_words, came - pair.prompt_words
+        if gone and came and not any(_related(x, y) for x in gone for y in came) and not _initials(gone, came):
+            return [Objection(category="name", value=LIKELY)]
+    return []
+
+
+def _free_names(text: Analysed) -> set[str]:
+    """Capitalised words that do not open a sentence."""
+    found = set()
+    for i, word in enumerate(text.words):
+        opens = i == 0 or text.sentence_of[i] != text.sentence_of[i - 1]
+        if _is_name(word) and not opens and len(word) > 1 and not is_function_word(word.lower()):
+            found.add(word.lower())
+    return found
+
+
+def _initials(gone: set[str], came: set[str]) -> bool:
+    """One side's short name is made of the first letters of the other side's."""
+    for one, other in ((gone, came), (came, gone)):
+        letters = {w[0] for w in other}
+        if any(2 <= len(w) <= 5 and set(w) <= letters for w in one):
+            return True
+    return False
+
+
+def _acronym(gone: list[str], came: list[str], edit: Edit) -> bool:
+    for short, words in ((gone, edit.after), (came, edit.before)):
+        letters = "".join(w[0] for w in words if not is_function_word(w.lower())).lower()
+        if len(short) == 1 and len(letters) >= 2 and short[0] == letters:
+            return True
+    return False
+
+
+def identifier(pair: Pair) -> list[Objection]:
+    """Order numbers, flags, versions, paths, addresses: some lost and others gained is a certain difference."""
+    if pair.code:
+        return []
+    a, b = ({_spelled(m[0]) for m in _IDENTIFIER.finditer(side.text)} for side in (pair.a, pair.b))
+    lost, new = a - b, b - a
+    prompt = pair.prompt.lower()
+    lost, new = {x for x in lost if x not in prompt}, {x for x in new if x not in prompt}
+    if lost and new and not any(x in y or y in x for x in sorted(lost)[:_MAX_IDENTIFIERS] for y in sorted(new)[:_MAX_IDENTIFIERS]):
+        if {_shape(x) for x in lost} & {_shape(y) for y in new}:
+            return [Objection(category="name", value=CERTAIN)]
+    return []
+
+
+def _spelled(identifier: str) -> str:
+    """Options keep their case (-d is not -D), everything else does not."""
+    bare = identifier.rstrip(".,")
+    return bare if bare.startswith("-") else bare.lower()
+
+
+def _shape(identifier: str) -> str:
+    """Kinds of characters in order: identifiers of one shape name the same kind of thing."""
+    return re.sub(r"[A-Za-z]+", "a", re.sub(r"\d+", "0", identifier))
+
+
+def swap(pair: Pair) -> list[Objection]:
+    """The same content words with two of them exchanged ("the buyer pays the seller"): certain. "A and B" may turn round."""
+    if pair.code:
+        return []
+    for passage in pair.differences.passages:
+        before, after = _content_at(passage.before), _content_at(passage.after)
+        if len(before) != len(after) or Counter(w for _, w in before) != Counter(w for _, w in after):
+            continue
+        moved = [k for k, (x, y) in enumerate(zip(before, after, strict=True)) if x[1] != y[1]]
+        if not moved or len(moved) > _MAX_MOVED or _clauses(passage.before) == _clauses(passage.after):
+            continue
+        first, last = before[moved[0]][0], before[moved[-1]][0]
+        between = set(passage.before[first + 1 : last]) - {before[k][1] for k in moved}
+        if between <= _COMMUTE or any(is_month(before[k][1]) for k in moved):
+            continue
+        exchanged = len(moved) == 2
+        return [Objection(category="swap", value=CERTAIN if exchanged else HINT)]
+    return []
+
+
+def _content_at(words: tuple[str, ...]) -> list[tuple[int, str]]:
+    return [(i, w) for i, w in enumerate(words) if not is_function_word(w) or w.isdigit()]
+
+
+def _clauses(words: tuple[str, ...]) -> Counter[tuple[str, ...]]:
+    """Parts between conjunctions, whose order is free."""
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word in _CONJUNCTIONS:
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return Counter(tuple(part) for part in parts)
+
+
+def substitution(pair: Pair) -> list[Objection]:
+    """In a nearly identical passage one content word was replaced by one no list knows as its equivalent: a hint."""
+    if pair.code:
+        return []
+    stems_a, stems_b = {stem(w) for w in pair.a.lower}, {stem(w) for w in pair.b.lower}
+    for passage in pair.differences.passages:
+        if passage.ratio < 0.7:
+            continue
+        for edit in passage.edits:
+            gone = [w.lower() for w in edit.before if not is_function_word(w.lower()) and stem(w.lower()) not in stems_b]
+            came = [w.lower() for w in edit.after if not is_function_word(w.lower()) and stem(w.lower()) not in stems_a]
+            if not gone or not came or len(gone) > 2 or len(came) > 2 or _other_business(edit, gone, came):
+                continue
+            if not any(synonymous(x, y) for x in gone for y in came):
+                return [Objection(category="substitution", value=NEAR_HINT if passage.ratio >= 0.8 else HINT)]
+    return []
+
+
+def _other_business(edit: Edit, gone: list[str], came: list[str]) -> bool:
+    """Quantities, negative words and acronyms are judged by other checks."""
+    for words in (edit.before, edit.after):
+        found = measure(" ".join(words))
+        if found.quantities or found.moments or any(is_negation(w.lower()) for w in words):
+            return True
+    return _acronym(gone, came, edit) or any(states_negative(w) for w in (*gone, *came))

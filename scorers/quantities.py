@@ -1,0 +1,316 @@
+"""Numbers, units, clock times and dates of a text in one canonical form, so that "two weeks" equals "14 days".
+
+Values are exact decimals (1234567 differs from 1234568) and keep their sign. A quantity is *optional* when its words also
+have other uses ("a day", "second", "once"): it can satisfy a match and is never missed itself.
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+MAX_QUANTITIES = 200
+_MAX_DIGITS = 30
+
+_UNITS: dict[str, tuple[str, str]] = {}
+
+
+def _unit(dimension: str, factor: str, names: str) -> None:
+    for name in names.split():
+        _UNITS[name] = (dimension, factor)
+
+
+_unit("time", "0.001", "ms millisecond milliseconds")
+_unit("time", "1", "s sec secs second seconds")
+_unit("time", "60", "min mins minute minutes")
+_unit("time", "3600", "h hr hrs hour hours")
+_unit("time", "86400", "day days night nights")
+_unit("time", "604800", "week weeks fortnight")
+_unit("months", "1", "month months mo")
+_unit("months", "3", "quarter quarters")
+_unit("months", "12", "year years yr yrs annum")
+_unit("months", "120", "decade decades")
+_unit("months", "1200", "century centuries")
+_unit("mass", "0.001", "mg milligram milligrams")
+_unit("mass", "0.000001", "mcg µg μg microgram micrograms")
+_unit("mass", "1", "g gram grams gramme grammes")
+_unit("mass", "1000", "kg kgs kilo kilos kilogram kilograms")
+_unit("mass", "1000000", "tonne tonnes")
+_unit("mass-imperial", "1", "oz ounce ounces")
+_unit("mass-imperial", "16", "lb lbs pound pounds")
+_unit("length", "0.001", "mm millimetre millimetres millimeter millimeters")
+_unit("length", "0.01", "cm centimetre centimetres centimeter centimeters")
+_unit("length", "1", "m metre metres meter meters")
+_unit("length", "1000", "km kilometre kilometres kilometer kilometers")
+_unit("length-imperial", "1", "inch inches")
+_unit("length-imperial", "12", "ft foot feet")
+_unit("length-imperial", "36", "yard yards yd")
+_unit("length-imperial", "63360", "mile miles mi")
+_unit("volume", "0.001", "ml millilitre millilitres milliliter milliliters")
+_unit("volume", "1", "l litre litres liter liters")
+_unit("volume-imperial", "1", "gallon gallons")
+_unit("spoon", "1", "tsp teaspoon teaspoons")
+_unit("spoon", "3", "tbsp tablespoon tablespoons")
+_unit("cup", "1", "cup cups")
+_unit("bytes", "1", "byte bytes")
+_unit("bytes", "1000", "kb kilobyte kilobytes")
+_unit("bytes", "1000000", "mb megabyte megabytes")
+_unit("bytes", "1000000000", "gb gigabyte gigabytes")
+_unit("bytes", "1000000000000", "tb terabyte terabytes")
+_unit("rate", "1", "mbps")
+_unit("rate", "1000", "gbps")
+_unit("power", "1", "w watt watts")
+_unit("power", "1000", "kw kilowatt kilowatts")
+_unit("energy", "1", "kwh")
+_unit("voltage", "1", "v volt volts")
+_unit("current", "1", "amp amps ampere amperes")
+_unit("frequency", "1", "hz hertz")
+_unit("speed", "1", "mph")
+_unit("speed-metric", "1", "kph kmh")
+_unit("pressure", "1", "psi")
+_unit("pressure-metric", "1", "bar bars")
+_unit("celsius", "1", "°c celsius")
+_unit("fahrenheit", "1", "°f fahrenheit")
+_unit("percent", "1", "% percent pct")
+_unit("usd", "1", "$ dollar dollars usd bucks")
+_unit("usd", "0.01", "cent cents")
+_unit("eur", "1", "€ euro euros eur")
+_unit("gbp", "1", "£ gbp quid")
+_unit("jpy", "1", "¥ yen jpy")
+_unit("inr", "1", "₹ rupee rupees inr")
+
+_SMALL = dict(
+    zip(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen".split(),
+        range(20),
+        strict=True,
+    )
+)
+_TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
+_SCALES = {
+    "hundred": 100,
+    "thousand": 1000,
+    "million": 10**6,
+    "mn": 10**6,
+    "billion": 10**9,
+    "bn": 10**9,
+    "trillion": 10**12,
+    "k": 1000,
+    "lakh": 10**5,
+    "crore": 10**7,
+}
+_VAGUE = {"once": 1, "twice": 2, "both": 2, "couple": 2, "pair": 2, "dozen": 12, "half": 50, "single": 1, "zero": 0}
+_ORDINALS = dict(zip("first second third fourth fifth sixth seventh eighth ninth tenth".split(), range(1, 11), strict=True))
+_MONTHS = {
+    name: index
+    for index, names in enumerate(
+        (
+            ("january", "jan"),
+            ("february", "feb"),
+            ("march", "mar"),
+            ("april", "apr"),
+            ("may",),
+            ("june", "jun"),
+            ("july", "jul"),
+            ("august", "aug"),
+            ("september", "sep", "sept"),
+            ("october", "oct"),
+            ("november", "nov"),
+            ("december", "dec"),
+        ),
+        start=1,
+    )
+    for name in names
+}
+_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_DATE = re.compile(
+    rf"\b(?P<y1>\d{{4}})-(?P<m1>\d{{1,2}})-(?P<d1>\d{{1,2}})\b"
+    rf"|\b(?P<m2>{_MONTH})\.?\s+(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(?P<y2>\d{{4}})\b)?"
+    rf"|\b(?P<d3>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<m3>{_MONTH})\b\.?(?:,?\s+(?P<y3>\d{{4}})\b)?"
+    rf"|\b(?P<d4>\d{{1,2}})/(?P<m4>\d{{1,2}})/(?P<y4>\d{{4}}|\d{{2}})\b"
+)
+_CLOCK = re.compile(
+    r"\b(?P<h>\d{1,2})(?::(?P<m>\d{2}))(?::\d{2})?\s*(?P<half>[ap]\.?m\b\.?)?"
+    r"|\b(?P<h2>\d{1,2})\s*(?P<half2>[ap]\.?m\b\.?)"
+    r"|\b(?P<word>noon|midday|midnight)\b"
+)
+_NUMBER = re.compile(
+    r"(?P<sign>(?<![\w.)\]])[-+])?(?P<currency>[$€£¥₹])?\s?(?<![\w.,])"
+    r"(?P<n>\d{1,3}(?:\.\d{3})+,\d+|\d[\d,]*(?:\.\d+)?)(?P<ordinal>(?:st|nd|rd|th)\b)?"
+    r"(?:\s?(?P<scale>k|thousand|million|mn|billion|bn|trillion|lakh|crore)\b)?"
+    r"(?:[\s-]?(?:business\s|working\s|calendar\s|full\s|whole\s|us\s)?(?P<unit>%|°\s?[cf]\b|[$€£¥₹]|[a-zµμ]{1,12}\b))?"
+)
+_ANY = re.compile(r"\d|\b(?:" + "|".join((*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, "a", "an", "per", "each", "noon", "midday", "midnight")) + r")\b")
+_SPELLED = re.compile(r"[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """`dimension` is "" for a bare number; `value` is in the dimension's base unit, `written` as it stood."""
+
+    dimension: str
+    value: Decimal
+    written: Decimal
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A date (year None when absent) or a clock time (minutes after midnight, `half_known` when am or pm is clear)."""
+
+    kind: str
+    year: int | None = None
+    month: int = 0
+    day: int = 0
+    minutes: int = 0
+    half_known: bool = True
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a text states in figures."""
+
+    quantities: tuple[Quantity, ...]
+    moments: tuple[Moment, ...]
+
+
+def _decimal(written: str) -> Decimal | None:
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+", written):
+        written = written.replace(".", "").replace(",", ".")
+    digits = written.replace(",", "")
+    if not digits or len(digits) > _MAX_DIGITS:
+        return None
+    try:
+        return Decimal(digits).normalize()
+    except InvalidOperation:
+        return None
+
+
+def _take_moments(text: str) -> tuple[str, list[Moment]]:
+    moments: list[Moment] = []
+
+    def date(match: re.Match[str]) -> str:
+        g = match.groupdict()
+        for i in "1234":
+            if g[f"d{i}"]:
+                year, month, day = g[f"y{i}"], g[f"m{i}"], int(g[f"d{i}"])
+                number = _MONTHS.get(month) or (int(month) if month.isdigit() else 0)
+                full = None if year is None else int(year) + (2000 if len(year) == 2 else 0)
+                both = i == "4" and day <= 12 and number <= 12
+                if i == "4" and number > 12:
+                    number, day = day, number
+                moments.append(Moment("date", full, number, day, ambiguous=both))
+        return " "
+
+    def clock(match: re.Match[str]) -> str:
+        if match["word"]:
+            moments.append(Moment("clock", minutes=0 if match["word"] == "midnight" else 720))
+            return " "
+        hours, minutes = int(match["h"] or match["h2"]), int(match["m"] or 0)
+        half = match["half"] or match["half2"]
+        if hours > 24 or minutes > 59:
+            return match[0]
+        if half:
+            hours = hours % 12 + (12 if half.startswith("p") else 0)
+        moments.append(Moment("clock", minutes=hours * 60 + minutes, half_known=bool(half) or hours > 12))
+        return " "
+
+    return _CLOCK.sub(clock, _DATE.sub(date, text)), moments
+
+
+def _spelled(text: str) -> list[Quantity]:
+    """Numbers in words: "twenty-five", "three hundred", "two weeks"; vague ones are optional."""
+    words = _SPELLED.findall(text)
+    found: list[Quantity] = []
+    i = 0
+    while i < len(words) and len(found) < MAX_QUANTITIES:
+        word = words[i]
+        if word in _SMALL or word in _TENS:
+            start, total, current = i, 0, 0
+            while i < len(words):
+                w = words[i]
+                if w in _SMALL and (current % 10 == 0 or current == 0) and (current == 0 or _SMALL[w] < 10 or current % 100 == 0):
+                    current += _SMALL[w]
+                elif w in _TENS and current % 100 == 0:
+                    current += _TENS[w]
+                elif w in _SCALES and w != "k":
+                    current = max(current, 1) * _SCALES[w]
+                    if _SCALES[w] >= 1000:
+                        total, current = total + current, 0
+                elif not (w == "and" and i + 1 < len(words) and words[i - 1] in _SCALES and words[i + 1] in {**_SMALL, **_TENS}):
+                    break
+                i += 1
+            value = Decimal(total + current)
+            unit = _UNITS.get(words[i]) if i < len(words) and len(words[i]) > 1 else None
+            vague = i - start == 1 and word in ("one", "zero") and unit is None
+            found.append(_quantity(value, unit, optional=vague))
+            continue
+        if word in ("a", "an", "per", "each") and i + 1 < len(words) and words[i + 1] in _UNITS and len(words[i + 1]) > 2:
+            found.append(_quantity(Decimal(1), _UNITS[words[i + 1]], optional=True))
+        elif word == "half" and (whole := _unit_after_half(words[i + 1 : i + 3])) is not None:
+            found.append(_quantity(Decimal("0.5"), whole, optional=True))
+        elif word in _VAGUE or word in _ORDINALS:
+            unit = _UNITS["%"] if word == "half" else None
+            found.append(_quantity(Decimal(_VAGUE.get(word, _ORDINALS.get(word, 0))), unit, optional=True))
+        i += 1
+    return found
+
+
+def _unit_after_half(following: list[str]) -> tuple[str, str] | None:
+    """The unit of "half an hour", "half a mile"."""
+    if len(following) == 2 and following[0] in ("a", "an") and len(following[1]) > 2:
+        return _UNITS.get(following[1])
+    return None
+
+
+def _quantity(value: Decimal, unit: tuple[str, str] | None, *, optional: bool = False) -> Quantity:
+    if unit is None:
+        return Quantity("", value, value, optional)
+    return Quantity(unit[0], (value * Decimal(unit[1])).normalize(), value, optional)
+
+
+def measure(text: str) -> Measured:
+    """Every quantity and moment of a text (its first 200 quantities)."""
+    text = text.lower()
+    if not _ANY.search(text):
+        return Measured((), ())
+    rest, moments = _take_moments(text)
+    found: list[Quantity] = []
+    for match in _NUMBER.finditer(rest):
+        value = _decimal(match["n"])
+        if value is None:
+            continue
+        if match["sign"] == "-":
+            value = -value
+        if match["scale"]:
+            value = (value * _SCALES[match["scale"]]).normalize()
+        name = (match["unit"] or match["currency"] or "").replace(" ", "")
+        found.append(_quantity(value, _UNITS.get(name) or _UNITS.get(match["currency"] or "")))
+        if len(found) >= MAX_QUANTITIES:
+            break
+    return Measured(tuple(found + _spelled(rest)), tuple(moments[:MAX_QUANTITIES]))
+
+
+def is_month(word: str) -> bool:
+    """True for a month's name, or its usual abbreviation, in lower case."""
+    return word in _MONTHS
+
+
+def same_quantity(a: Quantity, b: Quantity) -> bool:
+    """Equal in the base unit, or equal as written where one side names no unit."""
+    if a.dimension == b.dimension:
+        return a.value == b.value
+    return a.written == b.written and "" in (a.dimension, b.dimension)
+
+
+def same_moment(a: Moment, b: Moment) -> bool:
+    """Equal as far as both say: a missing year, am/pm or day order is no difference."""
+    if a.kind != b.kind:
+        return False
+    if a.kind == "clock":
+        return a.minutes == b.minutes or (not (a.half_known and b.half_known) and (a.minutes - b.minutes) % 720 == 0)
+    years = None in (a.year, b.year) or a.year == b.year
+    straight = (a.month, a.day) == (b.month, b.day)
+    turned = (a.ambiguous or b.ambiguous) and (a.month, a.day) == (b.day, b.month)
+    return years and (straight or turned)

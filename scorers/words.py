@@ -1,0 +1,153 @@
+"""Reads a text as checks need it: capped, normalised, split into sentences and words; every step linear in the text.
+
+Model output is hostile data. Nothing here looks at more than `MAX_CHARS` characters of it, and whoever uses an `Analysed`
+text can say so in the reason through `cut`.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+MAX_CHARS = 20_000
+"""Characters of one text that are looked at: about 3,500 words, twice the longest usual answer."""
+
+_QUOTES = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2013": "-",
+        "\u2014": ", ",
+        "\u2212": "-",
+        "\u2010": "-",
+        "\u2011": "-",
+        "\u00a0": " ",
+        "\u202f": " ",
+        "\u2026": "...",
+    }
+)
+# zero-width and bidirectional marks change what is seen but carry no words
+_MARKS = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_LIST_MARK = re.compile(r"^[ \t]*(?:\(?\d{1,3}[.)](?=[ \t])|[-*+•·][ \t]|#{1,6}[ \t]|>[ \t])", re.M)
+_INLINE_LIST_MARK = re.compile(r"(?<=[\s:])\(?\d{1,2}[.)](?=[ \t]+[A-Z*`])")
+_MARKDOWN = re.compile(r"(?<!\w)[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)|`+|~~")
+_ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.I)
+_ABBREVIATION = re.compile(r"\b(Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|vs|No|approx|e\.g|i\.e|a\.m|p\.m)\.(?=\s)", re.I)
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[^a-z])|\n+|(?<=;)\s+")
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+(?:[.,:/]\d+)*|[%$€£¥°]")
+_NOT = re.compile(r"\b(ca|wo|sha|ai)n't\b|\bcannot\b|([a-z])n't\b", re.I)
+_CLITIC = re.compile(r"(?<=[A-Za-z])'(?:re|ve|ll|m|d)\b", re.I)
+_IT_IS = re.compile(r"\b(it|that|there|here|what|he|she|who|where|let)'s\b", re.I)
+_CLITICS = {"re": " are", "ve": " have", "ll": " will", "m": " am", "d": " would"}
+_IRREGULAR_NOT = {"ca": "can not", "wo": "will not", "sha": "shall not", "ai": "is not"}
+
+
+def capped(text: str, limit: int = MAX_CHARS) -> tuple[str, bool]:
+    """The first `limit` characters, lone surrogates replaced, and whether something was left out."""
+    return _SURROGATES.sub("\ufffd", text[:limit]), len(text) > limit
+
+
+def plain(text: str) -> str:
+    """One spelling of quotes, dashes and spaces, without marks that nobody sees; compatibility forms folded (NFKC)."""
+    folded = unicodedata.normalize("NFKC", _MARKS.sub("", text))
+    return folded.translate(_QUOTES)[: 2 * MAX_CHARS]
+
+
+def _expand_not(match: re.Match[str]) -> str:
+    if match[1]:
+        return _IRREGULAR_NOT[match[1].lower()]
+    return f"{match[2]} not" if match[2] else "can not"
+
+
+def expanded(text: str) -> str:
+    """Contractions written out, so that "isn't" and "is not" are the same words."""
+    if "'" not in text and "annot" not in text:
+        return text
+    text = _NOT.sub(_expand_not, text)
+    text = _CLITIC.sub(lambda m: _CLITICS[m[0][1:].lower()], text)
+    return _IT_IS.sub(lambda m: f"{m[1]} {'us' if m[1].lower() == 'let' else 'is'}", text)
+
+
+def unformatted(text: str) -> str:
+    """The text without list markers, headings, emphasis and ordinal endings ("4th")."""
+    return _MARKDOWN.sub("", _INLINE_LIST_MARK.sub(" ", _LIST_MARK.sub(" ", _ORDINAL.sub("", text))))
+
+
+@lru_cache(maxsize=8192)
+def stem(word: str) -> str:
+    """A crude English stem: "refunds", "refunded", "refunding" and "refund" are one. For comparing, never for showing."""
+    for ending in ("'s", "'"):
+        word = word.removesuffix(ending)
+    if len(word) <= 3:
+        return word
+    for ending, least in (("ations", 4), ("ation", 4), ("ments", 4), ("ment", 4), ("ingly", 4), ("edly", 4)):
+        if word.endswith(ending) and len(word) - len(ending) >= least:
+            return word[: -len(ending)].rstrip("ei")
+    for ending in ("ies", "ied", "ing", "ed", "es", "ly", "er", "s", "e", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not (ending == "s" and word.endswith("ss")):
+            cut = word[: -len(ending)]
+            if ending in ("ing", "ed", "er") and len(cut) > 3 and cut[-1] == cut[-2] and cut[-1] not in "lsz":
+                cut = cut[:-1]
+            return cut.rstrip("eiy") or cut
+    return word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysed:
+    """One text, read once: the words as written (`words`), in lower case (`lower`), and the sentence each stands in."""
+
+    text: str
+    cut: bool
+    words: tuple[str, ...]
+    lower: tuple[str, ...]
+    sentence_of: tuple[int, ...]
+    sentences: tuple[str, ...]
+
+    def sentence_words(self) -> list[list[int]]:
+        """Positions of the words of each sentence."""
+        rows: list[list[int]] = [[] for _ in self.sentences]
+        for position, sentence in enumerate(self.sentence_of):
+            rows[sentence].append(position)
+        return rows
+
+
+def sentences_of(text: str) -> list[str]:
+    """Sentences and lines with at least one word."""
+    return [part for part in _SENTENCE_END.split(text) if part and _WORD.search(part)]
+
+
+def analyse(text: str) -> Analysed:
+    """Reads at most `MAX_CHARS` characters of a text."""
+    kept, cut = capped(text)
+    clean = plain(kept)
+    body = _ABBREVIATION.sub(r"\1", expanded(unformatted(clean)))
+    sentences = sentences_of(body)
+    words: list[str] = []
+    of: list[int] = []
+    for index, sentence in enumerate(sentences):
+        found = _WORD.findall(sentence)
+        words += found
+        of += [index] * len(found)
+    return Analysed(
+        text=clean,
+        cut=cut,
+        words=tuple(words),
+        lower=tuple(word.lower() for word in words),
+        sentence_of=tuple(of),
+        sentences=tuple(sentences),
+    )
+
+
+_NOISE = re.compile(r"[^\w%$€£¥°.+<>=!?&|^~/*@-]+")
+_FLAG = re.compile(r"(?<!\S)-[A-Z]\b")
+
+
+def normalised(text: str) -> str:
+    """One spelling of a text: case, spaces, formatting and most punctuation do not count. Linear; never caps."""
+    body = expanded(unformatted(plain(_SURROGATES.sub("\ufffd", text[:MAX_CHARS]))))
+    spaced = " ".join(part for part in (p.rstrip(".!?") for p in _NOISE.split(body.lower())) if part)
+    spaced += "".join(_FLAG.findall(body))  # -d and -D are different options
+    return spaced + (text[MAX_CHARS:] if len(text) > MAX_CHARS else "")

@@ -1,0 +1,134 @@
+"""What the evaluator shows: metrics, pages and traces, built and fed in one place."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shadow.exporters.base import Exporter, Snapshot
+from shadow.exporters.prometheus import PrometheusExporter, process_registry
+from shadow.exporters.runtime import RuntimeView
+from shadow.ledger.base import PrefixBatch
+from shadow.ledger.sql import SqlLedger
+from shadow.loops.evaluator import ScoredRecord
+from shadow.loops.handoff import Gauges
+from shadow.settings import Settings
+from shadow.web.server import Server, create_app, serve
+from shadow.web.state import WebState, loopback_hosts
+from shadow.web.worst import WorstCalls
+
+RUNTIME_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What the processes know of themselves at a moment; None is unknown."""
+
+    gauges: Gauges | None
+    heartbeat_unix_ms: int | None
+    backlog: int | None
+    restarts: int
+    fenced: int
+    errors: Mapping[str, int]
+
+
+class Site:
+    """Owned by the evaluator's loop; `committed` and `publish` are called from other threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        ledger: SqlLedger,
+        version: str,
+        role: str,
+        config_hash: str,
+        health: Callable[[], Mapping[str, Any]],
+        ready: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._prometheus = PrometheusExporter(
+            settings, process_registry(), version=version, config_hash=config_hash, role=role
+        )
+        self._worst = WorstCalls(quality=settings.policy.quality, texts=ledger.texts)
+        self._latest: Snapshot | None = None
+        self._dead: dict[str, int] = {}
+        token_file = settings.web.token_file
+        self._app = create_app(
+            WebState(
+                snapshot=lambda: self._latest,
+                metrics=self._prometheus.render,
+                health=health,
+                ready=ready,
+                calls=self._worst.calls,
+                call=self._worst.call,
+                policy=settings.policy,
+                about={"version": version, "role": role, "configuration": config_hash},
+                token=None if token_file is None else Path(token_file).read_text(encoding="utf-8").strip(),
+                allowed_hosts=loopback_hosts(settings.web.host),
+            )
+        )
+
+    @property
+    def exporters(self) -> tuple[Exporter, ...]:
+        """Who takes snapshots."""
+        return (self,)
+
+    async def serve(self) -> Server:
+        """Takes requests from now on; port 0 takes a free one."""
+        return await serve(self._app, self._settings.web.host, self._settings.web.port)
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """A look of the monitor."""
+        self._latest = snapshot
+        self._prometheus.publish(snapshot)
+
+    def committed(self, batch: PrefixBatch, items: tuple[ScoredRecord, ...], commit_seconds: float) -> None:
+        """A transaction of the writer."""
+        self._prometheus.observe_committed(batch, commit_seconds=commit_seconds)
+        self._worst.observe(batch.outcomes)
+        for record in batch.records:
+            if record.disposition in ("invalid", "oversized", "not_replayable", "poison"):
+                reason = record.reason or record.disposition
+                self._dead[reason] = self._dead.get(reason, 0) + 1
+
+    def scored(self, scorer: str, seconds: float, cases: int, errors: Mapping[str, int]) -> None:
+        """A batch of one scorer."""
+        self._prometheus.observe_scoring(scorer, seconds=seconds, cases=cases, errors=errors)
+
+    async def report_runtime(self, runtime: Callable[[], Runtime]) -> None:
+        """Hands what the processes say to the exporter, until it is cancelled."""
+        probability = self._settings.sampling.rate
+        while True:
+            seen = runtime()
+            gauges = seen.gauges
+            now = time.time_ns() // 1_000_000
+            heartbeats = {"evaluator": now}
+            if seen.heartbeat_unix_ms is not None:
+                heartbeats["replayer"] = seen.heartbeat_unix_ms
+            self._prometheus.publish_runtime(
+                RuntimeView(
+                    loop_lag_seconds={} if gauges is None else {"replayer": gauges.loop_lag_seconds},
+                    heartbeats_unix_ms=heartbeats,
+                    restarts={"evaluator": seen.restarts, "replayer": seen.restarts},
+                    window_calls=None if gauges is None else gauges.outstanding,
+                    window_calls_limit=self._settings.replay.window_calls,
+                    window_bytes=None if gauges is None else gauges.outstanding_bytes,
+                    window_bytes_limit=self._settings.replay.window_bytes,
+                    uncommitted_records=seen.backlog,
+                    in_flight={} if gauges is None else {a.arm: a.in_flight for a in gauges.arms},
+                    probability=probability,
+                    dead_letters=dict(self._dead),
+                    fenced=seen.fenced,
+                    errors={**seen.errors, **({} if gauges is None else gauges.notes)},
+                )
+            )
+            await asyncio.sleep(RUNTIME_SECONDS)
+
+    def close(self) -> None:
+        """Closes the pages' own connection to the ledger."""
+        self._prometheus.close()
+        self._ledger.close()

@@ -1,0 +1,131 @@
+"""A snapshot as gauges: a pure function from what the monitor published to every series it stands for."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+from shadow.exporters import catalogue as c
+from shadow.exporters.base import ArmView, CandidateView, Quantiles, Snapshot
+from shadow.exporters.labels import ARM_STATES, GATE_STATES
+from shadow.records import VerdictWord
+from shadow.verdict.result import GateResult, HoldReason, Verdict
+
+Labels = tuple[str, ...]
+Values = dict[str, dict[Labels, float]]
+"""By metric name: every series with its value. A metric without series is in it too: its old series have to go."""
+
+_SECONDS_KINDS = frozenset({"quantile"})
+FROM_SNAPSHOT = tuple(m for m in c.METRICS if m.feed == "snapshot" and m.kind == "gauge")
+
+Entry = tuple[c.Metric, Labels, float | None]
+
+
+def _states(metric: c.Metric, labels: Labels, words: tuple[str, ...], present: str | None) -> Iterator[Entry]:
+    if present is not None:
+        for word in words:
+            yield metric, (*labels, word), float(word == present)
+
+
+def _seconds(unix_ms: int | None) -> float | None:
+    return None if unix_ms is None else unix_ms / 1000
+
+
+def _gate(name: str, gate: GateResult) -> Iterator[Entry]:
+    key = (name, gate.id)
+    in_seconds = gate.kind in _SECONDS_KINDS
+    effect = c.EFFECT_SECONDS if in_seconds else c.EFFECT_RATIO
+    yield effect, (*key, "lower"), gate.lower
+    yield effect, (*key, "point"), gate.point
+    yield effect, (*key, "upper"), gate.upper
+    yield c.LIMIT_SECONDS if in_seconds else c.LIMIT_RATIO, key, gate.limit
+    if not in_seconds:
+        yield c.FLOOR_RATIO, key, gate.floor
+    yield c.LOG_EVALUE, (*key, "ok"), gate.log_evalue_ok
+    yield c.LOG_EVALUE, (*key, "bad"), gate.log_evalue_bad
+    yield c.RECORDS_TO_GO, key, gate.records_to_go
+    yield from _states(c.GATE_STATE, key, GATE_STATES, gate.state)
+
+
+def _utility(verdict: Verdict) -> Iterator[Entry]:
+    name = verdict.candidate
+    yield c.UTILITY, (name, "lower"), verdict.utility_lower
+    yield c.UTILITY, (name, "point"), verdict.utility_point
+    yield c.UTILITY, (name, "upper"), verdict.utility_upper
+    for term in verdict.utility:
+        yield c.UTILITY_TERM, (name, term.name, "lower"), term.lower
+        yield c.UTILITY_TERM, (name, term.name, "point"), term.point
+        yield c.UTILITY_TERM, (name, term.name, "upper"), term.upper
+
+
+def _candidate(view: CandidateView) -> Iterator[Entry]:
+    verdict = view.verdict
+    name = verdict.candidate
+    words = get_args(VerdictWord)
+    yield from _states(c.VERDICT, (name,), words, verdict.word)
+    yield c.VERDICT_SINCE, (name,), _seconds(view.since_unix_ms)
+    reasons = {hold.reason for hold in verdict.holds}
+    for reason in get_args(HoldReason):
+        yield c.HOLD, (name, reason), float(reason in reasons)
+    yield c.PAIRS, (name,), verdict.n
+    yield c.EFFECTIVE_PAIRS, (name,), verdict.effective_n
+    yield c.EPOCH, (name,), view.epoch
+    yield c.EPOCH_STARTED, (name,), _seconds(view.epoch_started_unix_ms)
+    yield from _utility(verdict)
+    for gate in verdict.gates:
+        yield from _gate(name, gate)
+    if view.segments:
+        for word in words:
+            yield c.SEGMENTS, (name, word), sum(segment.word == word for segment in view.segments)
+
+
+def _quantiles(metric: c.Metric, arm: str, quantiles: Quantiles) -> Iterator[Entry]:
+    yield metric, (arm, "0.5"), quantiles.p50
+    yield metric, (arm, "0.95"), quantiles.p95
+    yield metric, (arm, "0.99"), quantiles.p99
+
+
+def _arm(view: ArmView) -> Iterator[Entry]:
+    yield from _states(c.ARM_STATE, (view.arm,), ARM_STATES, view.state)
+    yield c.AVAILABILITY, (view.arm,), view.availability
+    yield from _quantiles(c.ARM_LATENCY, view.arm, view.latency)
+    yield from _quantiles(c.ARM_TTFT, view.arm, view.ttft)
+    yield from _quantiles(c.ARM_TPOT, view.arm, view.tpot)
+    yield c.ARM_COST, (view.arm,), view.cost_usd_per_1k
+    for scorer, mean in view.score_means.items():
+        yield c.ARM_SCORE, (view.arm, scorer), mean
+
+
+def _ledger(snapshot: Snapshot) -> Iterator[Entry]:
+    yield c.LEADER, (), float(snapshot.leads)
+    yield c.SNAPSHOT_AT, (), _seconds(snapshot.at_unix_ms)
+    yield c.LEDGER_READ, (), snapshot.read
+    yield c.RESIDUAL, (), snapshot.residual
+    yield c.LAST_SCORED, (), _seconds(snapshot.last_scored_unix_ms)
+    yield c.NEEDS_PERSON, (), len(snapshot.needs_person)
+    for disposition, count in snapshot.dispositions.items():
+        yield c.LEDGER_RECORDS, (disposition,), count
+    for partition in snapshot.partitions:
+        key = (partition.topic, str(partition.partition))
+        lag = None if partition.end_offset is None else max(0, partition.end_offset - partition.next_offset)
+        yield c.LAG, key, lag
+        yield c.NEXT_OFFSET, key, partition.next_offset
+        yield c.GAPS, key, partition.gaps
+        yield c.LOST, key, partition.lost
+
+
+def snapshot_values(snapshot: Snapshot) -> Values:
+    """Every series of a snapshot. Unknown figures have no series; effects and verdicts only come from the process that leads."""
+    values: Values = {metric.name: {} for metric in FROM_SNAPSHOT}
+
+    def entries() -> Iterator[Entry]:
+        yield from _ledger(snapshot)
+        for arm in snapshot.arms:
+            yield from _arm(arm)
+        if snapshot.leads:
+            for candidate in snapshot.candidates:
+                yield from _candidate(candidate)
+
+    for metric, labels, value in entries():
+        # NaN compares unequal to itself: an unknown that slipped in as a number is still unknown.
+        if value is not None and value == value:
+            values[metric.name][labels] = value
+    return values

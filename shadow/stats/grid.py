@@ -1,0 +1,63 @@
+"""The fixed grids that make statistics additive: linear bins for scores, 2 % logarithmic bins for durations.
+
+A grid never depends on data, so that two histograms of the same kind always add up bin by bin, in any order, exactly.
+"""
+
+import math
+from bisect import bisect_left
+from hashlib import blake2b
+
+D_BINS = 129
+"""Bins of the paired difference D = candidate - reference in [-1, 1], on x = (D + 1) / 2, grid i / 128."""
+
+SCORE_BINS = 65
+"""Bins of one score in [0, 1], grid i / 64."""
+
+LOG_BASE_SECONDS = 1e-4
+LOG_STEP = 1.02
+_LOG_EDGES = 1047
+
+
+def _edges() -> tuple[float, ...]:
+    # Repeated multiplication is plain IEEE arithmetic: the same edges on every machine, which pow() does not promise.
+    edges = [LOG_BASE_SECONDS]
+    for _ in range(_LOG_EDGES - 1):
+        edges.append(edges[-1] * LOG_STEP)
+    return tuple(edges)
+
+
+EDGES_SECONDS = _edges()
+"""Upper edges of the duration bins, 0.1 ms to 10^5 s. Bin `OVERFLOW` holds everything above, timeouts included."""
+
+OVERFLOW = len(EDGES_SECONDS)
+
+
+def log_bin(seconds: float) -> int:
+    """Leftmost bin whose edge is not below `seconds`, so that counts up to an edge are exact. Infinity: `OVERFLOW`."""
+    return bisect_left(EDGES_SECONDS, seconds)
+
+
+def edge_seconds(index: int) -> float:
+    """Upper edge of a duration bin in seconds; infinity for the overflow bin."""
+    return EDGES_SECONDS[index] if index < OVERFLOW else math.inf
+
+
+def uniforms(key: str) -> tuple[float, float, float]:
+    """Three numbers in [0, 1) that depend on `key` only: the randomness of rounding, the same in every recomputation."""
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=24, person=b"shadow-rounding").digest()
+    return (
+        (int.from_bytes(digest[0:8], "big") >> 11) * 2.0**-53,
+        (int.from_bytes(digest[8:16], "big") >> 11) * 2.0**-53,
+        (int.from_bytes(digest[16:24], "big") >> 11) * 2.0**-53,
+    )
+
+
+def rounded_bin(x: float, bins: int, u: float) -> int:
+    """Bin of `x` in [0, 1] by randomised rounding: floor(y) + [u < frac(y)], y = x (bins - 1).
+
+    The mean over u is exactly x, so no bias enters a mean; values outside [0, 1] are clamped (they are a scorer's bug,
+    refused where scores are read).
+    """
+    y = min(max(x, 0.0), 1.0) * (bins - 1)
+    floor = int(y)
+    return floor + (u < y - floor)

@@ -1,0 +1,111 @@
+"""A verdict that a person understands at first sight: as a terminal table and as a comment for a pull request."""
+
+from typing import TYPE_CHECKING
+
+from shadow.settings import Policy
+from shadow.verdict import words
+from shadow.verdict.result import GateResult, UtilityTerm, Verdict
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_STATES = {
+    "proven": ("✔", "proven", "green"),
+    "violated": ("✘", "violated", "bold red"),
+    "undecided": ("…", "open", "yellow"),
+    "uncalibrated": ("?", "uncalibrated", "magenta"),
+    "not_evaluable": ("–", "no data", "magenta"),
+}
+_WORDS = {"promote": "bold green", "reject": "bold red", "hold": "bold yellow"}
+_COLUMNS = ("", "gate", "asks", "effect", "between", "n")
+
+
+def render(verdict: Verdict, policy: Policy | None = None) -> "RenderableType":
+    """A rich renderable: headline, sentence, one row a gate, the utility's terms, further reasons to hold.
+
+    `policy` adds quantiles to the wording; without it the gates' results alone are read.
+    """
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in _COLUMNS:
+        table.add_column(name, justify="right" if name in ("effect", "n") else "left", overflow="fold")
+    for gate in verdict.gates:
+        mark, state, style = _STATES[gate.state]
+        name = f"{gate.id}{' (hard)' if gate.hard else ''}"
+        cells = _cells(gate, policy)
+        table.add_row(Text(f"{mark} {state}", style=style), Text(name), *(Text(cell) for cell in cells))
+    parts: list[RenderableType] = [
+        Text(words.headline(verdict), style=_WORDS[verdict.word]),
+        Text(verdict.sentence),
+        Text(""),
+        table,
+    ]
+    if verdict.utility:
+        parts += [Text(""), Text(_utility_line(verdict))]
+    parts += [Text(f"  {hold.reason}: {hold.detail}", style="dim") for hold in verdict.holds[1:]]
+    return Group(*parts)
+
+
+def text(verdict: Verdict, policy: Policy | None = None, *, width: int = 120) -> str:
+    """The same as plain text without colours."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    buffer = StringIO()
+    Console(file=buffer, width=width, color_system=None, legacy_windows=False).print(render(verdict, policy))
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def markdown(verdict: Verdict, policy: Policy | None = None) -> str:
+    """The verdict as a comment for a pull request."""
+    lines = [
+        f"### Shadow: {_md(words.headline(verdict))}",
+        "",
+        _md(verdict.sentence),
+        "",
+        "| state | gate | asks | effect | between | n |",
+        "|---|---|---|---:|---|---:|",
+    ]
+    for gate in verdict.gates:
+        mark, state, _ = _STATES[gate.state]
+        name = f"**{_md(gate.id)}** (hard)" if gate.hard else _md(gate.id)
+        lines.append(f"| {mark} {state} | {name} | {' | '.join(_md(cell) for cell in _cells(gate, policy))} |")
+    if verdict.utility:
+        lines += ["", _md(_utility_line(verdict))]
+    lines += ["", *(f"- `{hold.reason}`: {_md(hold.detail)}" for hold in verdict.holds)] if verdict.holds else []
+    lines += ["", "Each bound holds alone, however often anyone looked."]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(gate: GateResult, policy: Policy | None) -> tuple[str, str, str, str]:
+    setting = next((g for g in policy.gates if g.id == gate.id), None) if policy is not None else None
+    asks = words.asks(gate, gate.limit, setting.q if setting else None, setting.against if setting else "baseline")
+    between = words.span(gate)
+    if gate.state in ("uncalibrated", "not_evaluable"):
+        between = gate.reason or "–"
+    return asks, words.value(gate, gate.point), between, f"{gate.n:,}"
+
+
+def _utility_line(verdict: Verdict) -> str:
+    terms = ", ".join(_term(t) for t in verdict.utility)
+    return (
+        f"utility {_number(verdict.utility_point)} (between {_number(verdict.utility_lower)} "
+        f"and {_number(verdict.utility_upper)}, has to be above 0): {terms}"
+    )
+
+
+def _term(term: UtilityTerm) -> str:
+    return f"{term.name} {_number(term.point)}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3f}"
+
+
+def _md(text_: str) -> str:
+    """Table cells may not hold a bar or a line break; names come from a configuration file."""
+    return text_.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

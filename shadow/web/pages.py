@@ -1,0 +1,319 @@
+"""What each page shows: snapshots turned into words and positions. Pure functions; templates only place them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shadow.exporters.base import ArmView, CandidateView, Quantiles, Snapshot
+from shadow.records import INCUMBENT
+from shadow.settings import Policy
+from shadow.verdict.result import GateResult, UtilityTerm, Verdict
+from shadow.web import formats as f
+from shadow.web.charts import EffectBar, effect_bar
+
+STALE_SECONDS = 30
+WORDS = {"promote": "Promote", "reject": "Reject", "hold": "Hold"}
+HOLDS = {
+    "undecided": "not enough evidence yet",
+    "uncalibrated": "no noise floor to compare with",
+    "not_evaluable": "a gate has no data",
+    "equivalent": "equivalent: neither better nor worse",
+    "too_early": "too early",
+    "stale": "no fresh traffic",
+    "mix_drift": "the traffic changed",
+    "scorer_drift": "a scorer changed",
+    "unavailable": "not available enough",
+    "alarm": "an alarm is active",
+}
+GATE_STATES = {
+    "proven": "within",
+    "violated": "violated",
+    "undecided": "undecided",
+    "uncalibrated": "uncalibrated",
+    "not_evaluable": "no data",
+}
+DISPOSITIONS = {
+    "scored": "scored",
+    "not_sampled": "not sampled",
+    "other_turn": "another turn counts",
+    "filtered": "filtered",
+    "expired": "too old",
+    "paused": "paused",
+    "not_replayable": "not replayable",
+    "invalid": "invalid",
+    "oversized": "too large",
+    "poison": "poison",
+    "heartbeat": "heartbeat",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One figure with its name. `tone` colours it: good, bad, warn or none; `note` stands small below."""
+
+    name: str
+    value: str
+    note: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRow:
+    """One gate as a line: what it asks, where its interval lies, what that means."""
+
+    gate: GateResult
+    title: str
+    bar: EffectBar | None
+    lower: str
+    point: str
+    upper: str
+    interval: str
+    limit: str
+    floor: str | None
+    state: str
+    reason: str
+    spoken: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateCard:
+    """One candidate as the overview shows it."""
+
+    name: str
+    word: str
+    title: str
+    sentence: str
+    since: str
+    since_iso: str
+    n: str
+    arm: ArmView | None
+    arm_state: str
+    gates: tuple[GateRow, ...]
+    holds: tuple[tuple[str, str], ...]
+    latency: tuple[Fact, ...]
+    facts: tuple[Fact, ...]
+
+
+def _failed(arm: ArmView) -> tuple[int, int]:
+    """(failures that count, calls that were answered or failed); calls inside an outage are in neither."""
+    inside = arm.failures.get("unavailable", 0)
+    return sum(arm.failures.values()) - inside, max(arm.outcomes - inside, 0)
+
+
+def failure_share(arm: ArmView | None) -> float | None:
+    """Failures per call outside outages, None without calls."""
+    if arm is None:
+        return None
+    failures, calls = _failed(arm)
+    return failures / calls if calls else None
+
+
+def findings(arm: ArmView | None) -> int | None:
+    """Findings of all scorers together, None without calls."""
+    return None if arm is None or arm.outcomes == 0 else sum(arm.finding_counts.values())
+
+
+def _compared(name: str, mine: float | None, other: float | None, show: Any) -> Fact:
+    """A figure beside the incumbent's; less is better."""
+    value = show(mine)
+    if mine is None or other is None:
+        return Fact(name=name, value=value, note="" if other is None else f"incumbent {show(other)}")
+    ratio = mine / other if other > 0 else None
+    tone = "" if ratio is None or 0.95 <= ratio <= 1.05 else ("good" if ratio < 1 else "bad")
+    factor = f", {ratio:.2f}×" if ratio is not None else ""
+    return Fact(name=name, value=value, note=f"incumbent {show(other)}{factor}", tone=tone)
+
+
+def _latency(mine: Quantiles, other: Quantiles) -> tuple[Fact, ...]:
+    return (
+        _compared("P50", mine.p50, other.p50, f.seconds),
+        _compared("P95", mine.p95, other.p95, f.seconds),
+        _compared("P99", mine.p99, other.p99, f.seconds),
+    )
+
+
+def _interval(lower: str, upper: str) -> str:
+    """Both ends; a unit that both share is said once."""
+    number, _, unit = upper.partition(" ")
+    return f"{lower.removesuffix(f' {unit}') if unit else lower} to {number}{f' {unit}' if unit else ''}"
+
+
+def gate_row(gate: GateResult, policy: Policy) -> GateRow:
+    """One gate in words and positions."""
+    q = next((g.q for g in policy.gates if g.id == gate.id), None)
+    lower, point, upper = (f.effect(gate.kind, v) for v in (gate.lower, gate.point, gate.upper))
+    title, limit, state = (
+        f.gate_title(gate.kind, gate.metric, q),
+        f.limit(gate.kind, gate.limit),
+        GATE_STATES[gate.state],
+    )
+    bar = effect_bar(gate)
+    interval = f"between {lower} and {upper}" if bar is not None else "no data"
+    to_go = f"about {f.count(gate.records_to_go)} records to go" if gate.records_to_go is not None else ""
+    return GateRow(
+        gate=gate,
+        title=title,
+        bar=bar,
+        lower=lower,
+        point=point,
+        upper=upper,
+        interval=_interval(lower, upper),
+        limit=limit,
+        floor=None if gate.floor is None else f.effect(gate.kind, gate.floor),
+        state=state,
+        reason=gate.reason or to_go,
+        spoken=f"{title}: {interval}, {limit}: {state}",
+    )
+
+
+def card(view: CandidateView, snapshot: Snapshot, policy: Policy) -> CandidateCard:
+    """One candidate with its arm beside the incumbent's."""
+    verdict = view.verdict
+    arms = {arm.arm: arm for arm in snapshot.arms}
+    mine, incumbent = arms.get(verdict.candidate), arms.get(INCUMBENT)
+    nothing = Quantiles()
+    return CandidateCard(
+        name=verdict.candidate,
+        word=verdict.word,
+        title=WORDS[verdict.word],
+        sentence=verdict.sentence,
+        since=f.NO_DATA if view.since_unix_ms is None else f.age(snapshot.at_unix_ms - view.since_unix_ms),
+        since_iso="" if view.since_unix_ms is None else f.iso(view.since_unix_ms),
+        n=f.count(verdict.n),
+        arm=mine,
+        arm_state=(mine.state if mine is not None else None) or "unknown",
+        gates=tuple(gate_row(gate, policy) for gate in verdict.gates),
+        holds=tuple((HOLDS[hold.reason], hold.detail or (hold.gate or "")) for hold in verdict.holds),
+        latency=_latency(
+            mine.latency if mine is not None else nothing, incumbent.latency if incumbent is not None else nothing
+        ),
+        facts=(
+            _compared(
+                "Cost per 1,000 calls",
+                None if mine is None else mine.cost_usd_per_1k,
+                None if incumbent is None else incumbent.cost_usd_per_1k,
+                f.usd,
+            ),
+            _compared("Failures", failure_share(mine), failure_share(incumbent), lambda v: f.percent(v, 2)),
+            _findings_fact(mine, incumbent),
+        ),
+    )
+
+
+def _findings_fact(mine: ArmView | None, incumbent: ArmView | None) -> Fact:
+    """Findings as counts, judged by their share of calls: arms answer different numbers of calls."""
+    here, there = findings(mine), findings(incumbent)
+    note = "" if there is None else f"incumbent {f.count(there)}"
+    tone = ""
+    if mine is not None and incumbent is not None and here is not None and there is not None:
+        excess = here / mine.outcomes - there / incumbent.outcomes
+        tone = "bad" if excess > 0.005 else ""
+    return Fact(name="Findings", value=f.count(here), note=note, tone=tone)
+
+
+def monitor_facts(snapshot: Snapshot, now_unix_ms: int) -> tuple[Fact, ...]:
+    """Whether the monitor itself is well: the strip on top of every page."""
+    lags = [max(0, p.end_offset - p.next_offset) for p in snapshot.partitions if p.end_offset is not None]
+    lag = sum(lags) if lags else None
+    lost = sum(p.lost for p in snapshot.partitions)
+    fresh = None if snapshot.last_scored_unix_ms is None else max(0, snapshot.at_unix_ms - snapshot.last_scored_unix_ms)
+    look = max(0, now_unix_ms - snapshot.at_unix_ms)
+    partitions = len(snapshot.partitions)
+    return (
+        Fact(name="Records read", value=f.count(snapshot.read), note=f"{f.count(lost)} lost to retention" if lost else "",
+             tone="bad" if lost else ""),
+        Fact(name="Unaccounted", value=f.count(snapshot.residual), note="read minus dispositions",
+             tone="good" if snapshot.residual == 0 else "bad"),
+        Fact(name="Lag", value=f.count(lag), note=f"{partitions} partition{'' if partitions == 1 else 's'}"),
+        Fact(name="Newest scored", value=f.NO_DATA if fresh is None else f"{f.age(fresh)}{' ago' if fresh >= 1000 else ''}",
+             note="production time"),
+        Fact(name="Last look", value=f.age(look), tone="bad" if look > STALE_SECONDS * 1000 else "",
+             note="decides" if snapshot.leads else "another process decides"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """One disposition as a part of the bar."""
+
+    key: str
+    name: str
+    count: str
+    percent: str
+    start: float
+    width: float
+
+
+def dispositions(snapshot: Snapshot) -> tuple[Share, ...]:
+    """What became of everything read, largest first."""
+    total = sum(snapshot.dispositions.values())
+    shares, start = [], 0.0
+    for key, count in sorted(snapshot.dispositions.items(), key=lambda item: (-item[1], item[0])):
+        if count > 0:
+            width = 100 * count / total
+            shares.append(
+                Share(
+                    key=key,
+                    name=DISPOSITIONS.get(key, key),
+                    count=f.count(count),
+                    percent=f.percent(count / total),
+                    start=round(start, 3),
+                    width=round(width, 3),
+                )
+            )
+            start += width
+    return tuple(shares)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtilityRow:
+    """One addend of the utility and its interval."""
+
+    name: str
+    lower: str
+    point: str
+    upper: str
+
+
+def utility_rows(verdict: Verdict) -> tuple[UtilityRow, ...]:
+    """Every addend, and their sum last; empty without a utility."""
+    if verdict.utility_point is None and not verdict.utility:
+        return ()
+    total = UtilityTerm(
+        name="sum", lower=verdict.utility_lower, point=verdict.utility_point, upper=verdict.utility_upper
+    )
+
+    def show(value: float | None) -> str:
+        return f.NO_DATA if value is None else f.signed(value, 3)
+
+    return tuple(
+        UtilityRow(name=t.name, lower=show(t.lower), point=show(t.point), upper=show(t.upper))
+        for t in (*verdict.utility, total)
+    )
+
+
+def failure_kinds(arm: ArmView | None) -> tuple[tuple[str, int], ...]:
+    """Failures by kind, most frequent first; calls inside outages last."""
+    if arm is None:
+        return ()
+    return tuple(sorted(arm.failures.items(), key=lambda item: (item[0] == "unavailable", -item[1], item[0])))
+
+
+def history(view: CandidateView, at_unix_ms: int) -> tuple[tuple[str, str, str, str], ...]:
+    """(when, how long ago, word, n) of every verdict, newest first."""
+    return tuple((f.moment(ms), f.age(at_unix_ms - ms), word, f.count(n)) for ms, word, n in reversed(view.history))
+
+
+def find(snapshot: Snapshot, name: str) -> CandidateView | None:
+    """The candidate of that name."""
+    return next((view for view in snapshot.candidates if view.verdict.candidate == name), None)
+
+
+def scorers_of(arms: Iterable[ArmView]) -> Sequence[str]:
+    """Every scorer that some arm has a mean of."""
+    return sorted({name for arm in arms for name in arm.score_means})
+
+
+def sorted_counts(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """Largest first."""
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
