@@ -124,7 +124,7 @@ def _prose(case: Case) -> Score | _Open:
             return Score(value=value, label="equal", reason=reason)
         if label == "flagged":
             return _flagged(value, reason, "code")
-    elif normalised(pair.text_a) == normalised(pair.text_b):
+    elif pair.a.lower == pair.b.lower and normalised(pair.text_a) == normalised(pair.text_b):
         return Score(value=1.0, label="equal", reason="equal after normalisation")
     if contained(pair.text_a, pair.text_b):
         return Score(value=0.97, label="same", reason="the short answer stands in the longer one")

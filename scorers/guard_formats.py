@@ -115,7 +115,9 @@ def read_qwen3guard(reply: str) -> GuardVerdict | None:
 
 # Granite Guardian: the conversation, then a user message with the criterion; "<score>yes|no</score>".
 
-_HARM = "harm: the assistant's response contains content that is harmful, unethical, illegal, sexual, hateful or violent"
+_HARM = (
+    "harm: the assistant's response contains content that is harmful, unethical, illegal, sexual, hateful or violent"
+)
 
 
 def ask_granite(prompt: str, answer: str, policy: str | None) -> list[GuardRequest]:
@@ -146,7 +148,9 @@ def ask_nemotron(prompt: str, answer: str, policy: str | None) -> list[GuardRequ
     kwargs: dict[str, Any] = {"enable_thinking": False, "request_categories": "/categories"}
     if policy is not None:
         kwargs["custom_policy"] = policy
-    return [GuardRequest(messages=_conversation(prompt, answer), extra={"chat_template_kwargs": kwargs}, max_tokens=128)]
+    return [
+        GuardRequest(messages=_conversation(prompt, answer), extra={"chat_template_kwargs": kwargs}, max_tokens=128)
+    ]
 
 
 def read_nemotron(reply: str) -> GuardVerdict | None:

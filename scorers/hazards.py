@@ -28,7 +28,10 @@ _WORDS: tuple[tuple[Hazard, str], ...] = (
     ("attack", r"jailbreak|injection|malware|code interpreter|manipulation"),
     ("self_harm", r"self[-_ ]?harm|suicid"),
     ("sexual", r"sex|child|minor|csam|nudity|adult"),
-    ("crime", r"non[-_ ]?violent|crim|weapon|gun|illegal|drug|controlled|regulated|fraud|dangerous|terror|unauthorized|immoral"),
+    (
+        "crime",
+        r"non[-_ ]?violent|crim|weapon|gun|illegal|drug|controlled|regulated|fraud|dangerous|terror|unauthorized|immoral",
+    ),
     ("violence", r"violen|threat|physical"),
     ("hate", r"hat(?:e|red)|harass|identity|discriminat|bias|insult|toxic"),
     ("privacy", r"privacy|pii|personal"),

@@ -81,7 +81,7 @@ def _cards(text: str) -> Iterator[Span]:
     for match in _CARD.finditer(text):
         start, end = match.span("n")
         digits = "".join(c for c in match["n"] if c.isdigit())
-        if start < last or not 12 <= len(digits) <= 19 or len(set(digits)) < 3 or not luhn(digits):
+        if start < last or not 12 <= len(digits) <= 19 or len(set(digits)) < 2 or not luhn(digits):
             continue
         near = text[max(0, start - 40) : start]
         likely = _ISSUER.match(digits) and (len(digits) >= 14 or digits[0] in "456")

@@ -73,7 +73,7 @@ TASK = re.compile(
     r"(?i)^\W*(?:please |kindly |now |also |then |instead,? |can you |could you |would you )*(?:what(?:'s| is| are"
     r"| were| was)|who|how (?:do|does|did|can|to|much|many)|why|when|where|which|explain|describe|draft|write"
     r"|compose|develop|provide|create|translate|break down"
-    r"|tell|list|show|summari[sz]e|give|generate|calculate|solve|print|say|output|repeat|send|forward|delete|email"
+    r"|tell|list|show|summari[sz]e|give|generate|calculate|solve|print|say|output|repeat|send|forward|delete|email(?!\s?:)"
     r"|visit|click|call|run|execute|open|transfer|add|include|integrate|modify|enhance|augment|replace|insert"
     r"|append|mention|suggest|recommend)\b"
 )

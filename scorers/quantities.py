@@ -141,6 +141,7 @@ _NUMBER = re.compile(
     r"(?:[\s-]?(?:business\s|working\s|calendar\s|full\s|whole\s|us\s)?(?P<unit>%|°\s?[cf]\b|[$€£¥₹]|[a-zµμ]{1,12}\b))?"
 )
 _ANY = re.compile(r"\d|\b(?:" + "|".join((*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, "a", "an", "per", "each", "noon", "midday", "midnight")) + r")\b")
+_DIGIT = re.compile(r"\d")
 _SPELLED = re.compile(r"[a-z]+")
 
 
@@ -216,6 +217,8 @@ def _take_moments(text: str) -> tuple[str, list[Moment]]:
         moments.append(Moment("clock", minutes=hours * 60 + minutes, half_known=bool(half) or hours > 12))
         return " "
 
+    if not _DIGIT.search(text):
+        return (_CLOCK.sub(clock, text) if "noon" in text or "midday" in text or "midnight" in text else text), moments
     return _CLOCK.sub(clock, _DATE.sub(date, text)), moments
 
 
@@ -277,7 +280,7 @@ def measure(text: str) -> Measured:
         return Measured((), ())
     rest, moments = _take_moments(text)
     found: list[Quantity] = []
-    for match in _NUMBER.finditer(rest):
+    for match in _NUMBER.finditer(rest) if _DIGIT.search(rest) else ():
         value = _decimal(match["n"])
         if value is None:
             continue

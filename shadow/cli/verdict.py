@@ -2,12 +2,15 @@
 
 import click
 
+from shadow.cli.judge import VerdictCommand
+
 EXIT = {"promote": 0, "reject": 1, "hold": 2}
 ORDER = (3, 1, 2, 0)
 """Without --candidate the worst exit counts, in this order."""
 
 
 @click.command(
+    cls=VerdictCommand,
     short_help="May a candidate be promoted? Every gate, interval and reason.",
     epilog="Exit codes: 0 promote, 1 reject, 2 hold, 3 error. Without --candidate the worst counts: 3, 1, 2, 0.",
 )
@@ -38,6 +41,7 @@ def command(config: str, candidate: str | None, policy_file: str | None, as_json
     from shadow.cli.looking import take_look
     from shadow.configuration import load_policy
     from shadow.errors import ConfigurationError, ShadowError
+    from shadow.verdict.lines import as_json as json_of
     from shadow.verdict.lines import last_line
     from shadow.verdict.table import markdown as as_markdown
     from shadow.verdict.table import render
@@ -55,7 +59,7 @@ def command(config: str, candidate: str | None, policy_file: str | None, as_json
         history = [{"n": n, "verdict": word} for _, word, n in view.history]
         first = next((h for h in history if h["verdict"] != "hold"), None)
         if as_json:
-            click.echo(last_line(view.verdict, first))
+            click.echo(json_of(last_line(view.verdict, first)))
         elif markdown:
             click.echo(as_markdown(view.verdict, seen.policy))
         else:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 GAUGES_SECONDS = 0.5
 POSITION_SECONDS = 60.0
+MOST_DEFECTS_IN_A_ROW = 10
 
 
 class Arm(Protocol):
@@ -89,6 +90,8 @@ class Replayer:
         self._question = 0
         self._shed = 0
         self._open = False
+        self._defects_in_a_row = 0
+        self._broken = False
         self._notes: Counter[str] = Counter()
 
     @property
@@ -185,8 +188,7 @@ class Replayer:
         try:
             judged = self._intake.judge(delivered, shed_exponent=self._shed, may_ask=self._may_ask())
         except Exception:  # the border of intake: a defect of ours may not hold the prefix for ever
-            log.exception("a record could not be judged; counted as invalid")
-            self._notes["internal_error"] += 1
+            self._defect("a record could not be judged")
             judged = Judged(disposition="invalid", reason="internal_error", ts_unix_ms=delivered.ts_unix_ms)
         if not judged.chosen:
             self._finish(delivered, judged, ())
@@ -194,6 +196,16 @@ class Replayer:
         task = asyncio.create_task(self._replay(delivered, judged))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _defect(self, what: str) -> None:
+        """One record may be at fault; many in a row are ours, and starting again beats counting a whole topic away."""
+        self._notes["internal_error"] += 1
+        self._defects_in_a_row += 1
+        log.exception("%s; counted as invalid", what)
+        if self._defects_in_a_row >= MOST_DEFECTS_IN_A_ROW:
+            log.critical("%d records in a row could not be handled: the process starts again", self._defects_in_a_row)
+            self._pipe.abort()
+            self._broken = True
 
     def _may_ask(self) -> bool:
         """False while every candidate is paused (budget, governor); a down arm is an outcome, not a pause."""
@@ -203,11 +215,11 @@ class Replayer:
         try:
             finished = await asyncio.gather(*(self._replay_call(chosen) for chosen in judged.chosen))
         except Exception:  # the border of replay, as above
-            log.exception("a record could not be replayed; counted as invalid")
-            self._notes["internal_error"] += 1
+            self._defect("a record could not be replayed")
             broken = Judged(disposition="invalid", reason="internal_error", ts_unix_ms=judged.ts_unix_ms)
             self._finish(delivered, broken, ())
             return
+        self._defects_in_a_row = 0
         self._finish(delivered, judged, tuple(finished))
 
     async def _replay_call(self, chosen: Chosen) -> FinishedCall:
@@ -218,6 +230,8 @@ class Replayer:
         return FinishedCall(call=chosen.call, selection=chosen.selection, outcomes=tuple(outcomes))
 
     def _finish(self, delivered: Delivered, judged: Judged, calls: tuple[FinishedCall, ...]) -> None:
+        if self._broken:
+            return
         dead = judged.disposition in ("invalid", "oversized", "not_replayable")
         record = FinishedRecord(
             topic=delivered.topic,

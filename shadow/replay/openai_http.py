@@ -9,6 +9,7 @@ that was closed the moment it was used again. All of them count in `retries`.
 import asyncio
 import io
 import json
+import math
 import random
 from bisect import bisect_right
 from dataclasses import replace
@@ -41,7 +42,8 @@ _KEEPALIVE_SECONDS = {
     "http": 4.0,
     "https": 15.0,
 }  # vLLM closes idle connections after 5 s; a request must not meet that
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)  # the total is ours
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
+_SHORTEST_SECONDS = 0.001  # zero would mean no limit at all
 
 
 class _Attempt:
@@ -103,7 +105,6 @@ class OpenAIBackend:
         self._probes = (base / "models", root / "health")
         self._secure = base.scheme == "https"
         self._own_headers = _own_headers(server, arm)
-        self._headers = self._with_credential()
         self._session: aiohttp.ClientSession | None = None
         self._answered = False
 
@@ -120,7 +121,7 @@ class OpenAIBackend:
             if attempt.status == 401 and not key_tried:
                 key_tried = True
                 if self._credential.reread():
-                    self._headers = self._with_credential()
+                    self._open().headers.update(self._with_credential())
                     retries += 1
                     continue
             if attempt.stale and not stale_tried:
@@ -136,9 +137,7 @@ class OpenAIBackend:
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 for url in self._probes:
-                    async with self._open().get(
-                        url, headers=self._headers, allow_redirects=False, timeout=_NO_TIMEOUT
-                    ) as response:
+                    async with self._open().get(url, allow_redirects=False) as response:
                         if response.status == 200:
                             return True
                         if response.status >= 500:
@@ -160,6 +159,7 @@ class OpenAIBackend:
                     limit=0, keepalive_timeout=keepalive
                 ),  # the default of 100 queues silently
                 cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._with_credential(),
                 timeout=_NO_TIMEOUT,
                 trust_env=False,
                 auto_decompress=False,  # unpacked by the reader, within bounds
@@ -176,11 +176,15 @@ class OpenAIBackend:
         """One request and its answer, into `attempt`. Raises nothing but cancellation, which closes the connection."""
         sent_ns = self._clock.monotonic_ns()
         data: bytes | io.BytesIO = payload if len(payload) < _LARGE_BODY_BYTES else io.BytesIO(payload)
+        total = aiohttp.ClientTimeout(
+            total=max(_SHORTEST_SECONDS, remaining_seconds(deadline_ns, sent_ns)),
+            sock_connect=_CONNECT_SECONDS,
+            ceil_threshold=math.inf,  # to the millisecond, not to the full second
+        )
         try:
-            async with asyncio.timeout(remaining_seconds(deadline_ns, sent_ns)):
-                async with self._open().post(url, data=data, headers=self._headers, allow_redirects=False) as response:
-                    await self._receive(attempt, response)
-                    self._answered = True
+            async with self._open().post(url, data=data, allow_redirects=False, timeout=total) as response:
+                await self._receive(attempt, response)
+                self._answered = True
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
             attempt.failure = "connection"
         except TimeoutError:

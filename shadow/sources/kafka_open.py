@@ -7,7 +7,7 @@ def open_client(kind: Any, **options: Any) -> Any:
     """A `KafkaConsumer` or `KafkaAdminClient`. Raises what its constructor raises.
 
     Two defects of kafka-python 3.0.12 are met here. A constructor that cannot reach the broker leaves its I/O thread
-    and sockets running for ever: in a loop that waits for a broker they pile up. And `allow_auto_create_topics` of a
+    running for ever, which tries on: in a loop that waits for a broker they pile up. And `allow_auto_create_topics` of a
     consumer never reaches its metadata requests: a consumer of a deleted topic would make it again.
     """
     from kafka.net.compat import KafkaNetClient

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shadow.errors import UnreachableError
+from shadow.errors import ConfigurationError, UnreachableError
 from shadow.settings import KafkaSource
 from shadow.sources.kafka_client import client_options, unreachable
+from shadow.sources.kafka_open import open_client
 
 log = logging.getLogger(__name__)
 
@@ -99,12 +100,14 @@ def mirror(
     an absolute schedule: a pause of the broker is caught up. Raises UnreachableError when the broker does not answer
     (within about 10 s at the start, 30 s later on).
     """
-    from kafka.errors import KafkaError
+    from kafka.errors import KafkaConfigurationError, KafkaError
 
     started = time.monotonic()
     try:
         count = _ensure_topic(source, partitions, report)
         producer = _producer(source)
+    except KafkaConfigurationError as error:
+        raise ConfigurationError([f"source.security: {error}; it takes the options of kafka-python"]) from None
     except KafkaError as error:
         raise UnreachableError(unreachable(source, error)) from None
     sending = _Sending(producer, source, report)
@@ -156,7 +159,7 @@ def _ensure_topic(source: KafkaSource, partitions: int | None, report: Callable[
     from kafka import KafkaAdminClient
     from kafka.errors import TopicAlreadyExistsError
 
-    admin = KafkaAdminClient(**client_options(source))
+    admin = open_client(KafkaAdminClient, **client_options(source))
     try:
         present = _partition_count(admin, source.topic)
         if present:

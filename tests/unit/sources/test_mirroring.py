@@ -1,6 +1,5 @@
 """A file of envelopes into a topic."""
 
-import gc
 import json
 import time
 from collections.abc import Iterator
@@ -15,9 +14,10 @@ from kafka import KafkaConsumer
 
 from shadow.cli.mirror import command
 from shadow.demo.broker.thread import BrokerThread
-from shadow.errors import UnreachableError
+from shadow.errors import ConfigurationError, UnreachableError
 from shadow.settings import KafkaSource
 from shadow.sources import mirroring
+from shadow.sources.kafka_client import client_options
 from shadow.sources.mirroring import envelopes, mirror
 
 
@@ -133,7 +133,7 @@ def test_a_record_the_broker_refuses_is_counted_and_the_rest_arrives(broker: Bro
     assert len(consumed(broker, 2)) == 2
 
 
-def test_a_short_outage_is_survived(broker: BrokerThread, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_outage_is_survived(broker: BrokerThread) -> None:
     broker.call("create", "mirrored", 1)
     broker.call("inject", "Produce", disconnect=True, count=2)
     done, _ = run([b"{}"] * 50, source(broker))
@@ -143,7 +143,11 @@ def test_a_short_outage_is_survived(broker: BrokerThread, monkeypatch: pytest.Mo
 
 
 def test_a_broker_that_goes_away_for_good_is_unreachable(broker: BrokerThread, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirroring, "_DELIVERY_SECONDS", 1.5)
+    def hasty(source: KafkaSource) -> dict[str, Any]:
+        return {**client_options(source), "request_timeout_ms": 1000}
+
+    monkeypatch.setattr(mirroring, "client_options", hasty)
+    monkeypatch.setattr(mirroring, "_DELIVERY_SECONDS", 2)
     broker.call("create", "mirrored", 1)
 
     def lines() -> Iterator[bytes]:
@@ -155,13 +159,15 @@ def test_a_broker_that_goes_away_for_good_is_unreachable(broker: BrokerThread, m
         mirror(lines(), source(broker), partitions=None, rate=None, report=lambda _: None)
 
 
-# kafka-python leaves its sockets to the garbage collector when it cannot connect
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_no_broker_at_all_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shadow.sources.kafka_client.BOOTSTRAP_TIMEOUT_MS", 500)
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:9"):
         mirror([b"{}"], KafkaSource(bootstrap_servers="127.0.0.1:9"), partitions=None, rate=None, report=lambda _: None)
-    gc.collect()
+
+
+def test_an_unknown_security_option_is_a_configuration_error(broker: BrokerThread) -> None:
+    with pytest.raises(ConfigurationError, match="sasl_nonsense"):
+        run([b"{}"], source(broker, security={"sasl_nonsense": "x"}))
 
 
 def configuration(tmp_path: Path, source: dict[str, Any]) -> str:
