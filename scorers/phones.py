@@ -70,8 +70,8 @@ def _is_phone(text: str, start: int, end: int) -> bool:
     separators = len(re.findall(r"[ \-./()]+", value))
     if _BRACKETED.fullmatch(value):
         return 7 <= digits <= 12
-    if _TRUNK.fullmatch(value) and 9 <= digits <= 12 and separators >= 1:
-        return separators >= 2 or digits >= 10
+    if _TRUNK.fullmatch(value) and 9 <= digits <= 12 and (separators >= 2 or (separators and digits >= 10)):
+        return True
     return bool(_CALLING.search(before) or _CALLING_AFTER.match(after))
 
 

@@ -71,7 +71,7 @@ def _helps(rest: str, whole: str) -> bool:
         return False
     after = rest[pivot.start() :]
     offer = HELP_OFFERED.search(after)
-    substance = len(after.split()) >= 40 or len(_LIST_ITEM.findall(after)) >= 2
+    substance = len(after.split()) >= 30 or len(_LIST_ITEM.findall(after)) >= 2
     redirects = len(SAFE_REDIRECT.findall(after))
     return offer is not None and substance and redirects * 60 < len(after.split()) + 30
 

@@ -7,7 +7,7 @@ linear time.
 import re
 
 _HELP = (
-    r"(?:assist|help|provid|giv|offer|fulfil|comply|answer|respond|support|shar|creat|generat|writ|produc|engag"
+    r"(?:assist|help(?! but\b)|provid|giv|offer|fulfil|comply|answer|respond|support|shar|creat|generat|writ|produc|engag"
     r"|participat|discuss"
     r"|recommend|suggest|advis|encourag|condon|promot|facilitat|teach|explain|tell|complet|satisf|do\b|say\b|mak"
     r"|draft|translat"
@@ -56,9 +56,9 @@ EXPLICIT = re.compile(
     r"|\b(?:this|that|your|the) (?:request|question|content|topic|prompt"
     r"|conversation)\b[^.!?\n]{0,40}?\b(?:can(?:'t|not)|violat|inappropriate|unethical|harmful|not (?:something"
     r"|appropriate|allowed|permitted|possible))"
-    r"|\b(?:it|that|this)(?:'s| is| would be| wouldn't be| is simply)? (?:not |just not )?(?:something|a topic"
-    r"|an area|a request|anything) (?:that )?(?:I|we)(?:'m| am|'re| are)?"
-    r" (?:\w{1,10} )?(?:not|can't|cannot|won't|don't|unable|unwilling|decline|can help)"
+    r"|\b(?:not|isn't|never) (?:\w{1,8} )?(?:something|a topic|an area|a request|anything|a task) (?:that )?(?:I|we)\b"
+    r"|\b(?:something|a topic|an area|a request|a task) (?:that )?(?:I|we)(?:'m| am|'re| are)? (?:\w{1,10} )?"
+    r"(?:not|can't|cannot|won't|don't|unable|unwilling|decline)\b"
     r"|\b(?:it is|it's|it would be|would be|is) (?:not |un|in|im|il)\w{0,14} ?(?:appropriate|ethical|legal"
     r"|responsible|possible|right|proper|safe|okay|ok|acceptable)? ?(?:for me|of me) to\b"
     r"|\bI(?:'d| would) (?:rather|prefer) not (?:to )?"

@@ -54,7 +54,11 @@ class Segments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowMaker:
-    """Turns scored calls into rows. `clean` removes personal data and secrets; `epochs` and `prices` are by arm name."""
+    """Turns scored calls into rows. `clean` removes personal data and secrets; `epochs` and `prices` are by arm name.
+
+    `absolute` names the scorers whose findings are kept: what a comparative scorer finds is change, and stands in its
+    label and reason.
+    """
 
     epochs: Mapping[str, int]
     prices: Mapping[str, Price | None]
@@ -63,6 +67,7 @@ class RowMaker:
     clean: Callable[[str], str]
     clean_json: Callable[[object], object]
     user_key: Callable[[str], str]
+    absolute: frozenset[str]
     text: str  # none, redacted, full
 
     def outcomes(self, topic: str, partition: int, offset: int, scored: ScoredCall, now_ns: int) -> list[OutcomeRow]:
@@ -121,7 +126,7 @@ class RowMaker:
                     findings=[
                         {"scorer": k, "category": f.category, "count": f.count}
                         for k, s in scores.items()
-                        if isinstance(s, Score)
+                        if isinstance(s, Score) and k in self.absolute
                         for f in s.findings
                     ],
                 )

@@ -84,6 +84,7 @@ def build_rows(settings: Settings, ledger: Ledger, scoring: Scoring) -> tuple[Ro
         clean=redactor.redact,
         clean_json=redactor.redact_json,
         user_key=lambda user: user_key(user, identity),
+        absolute=frozenset(e.label for e in scoring.entries if e.scorer.kind == "absolute"),
         text=settings.ledger.text,
     )
     return maker, epochs

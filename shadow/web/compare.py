@@ -13,6 +13,7 @@ from shadow.web.state import CallView
 
 LIST_CHARACTERS = 1_500
 PAGE_CHARACTERS = 40_000
+_ROUTE_CHARACTERS = 64
 _COMPARED_WORDS = 600
 _WORDS = re.compile(r"\S+|\s+")
 
@@ -77,7 +78,7 @@ def pair(call: CallView, candidate: str | None, most: int) -> Pair:
     return Pair(
         call=call,
         path=f"/calls/{key.topic}/{key.partition}/{key.offset}/{key.call}",
-        route=next((row.route for row in call.outcomes if row.route), None),
+        route=next((visible(row.route, _ROUTE_CHARACTERS)[0] for row in call.outcomes if row.route), None),
         request=escape(request) if request else None,
         request_cut=cut,
         answers=tuple(

@@ -4,6 +4,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 NO_DATA = "no data"
+_MOST_DIGITS = 6
 _KEPT_CONTROLS = "\n\t\u200c\u200d"  # line, tab, and the joiners that Persian and emoji are written with
 
 
@@ -13,11 +14,13 @@ def count(value: float | None) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A share between 0 and 1 as a percentage. A share close to 1 keeps the digits that tell it from 1."""
+    """A share between 0 and 1 as a percentage. What is neither 0 nor 1 is never shown as 0 or 1."""
     if value is None:
         return NO_DATA
-    if 0.99 <= value < 1:
-        digits = max(digits, 2)
+    if 0 < 100 * value < 0.5 * 10**-digits:
+        return f"< {10**-digits:.{digits}f} %"
+    while 0.99 <= value < 1 and digits < _MOST_DIGITS and float(f"{100 * value:.{digits}f}") == 100:
+        digits += 1
     return f"{100 * value:.{digits}f} %"
 
 

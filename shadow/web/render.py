@@ -29,6 +29,7 @@ def environment() -> Environment:
     )
     for name in ("count", "percent", "seconds", "usd", "age", "moment", "iso"):
         env.filters[name] = getattr(formats, name)
+    env.filters["signed"] = formats.signed
     env.filters["failure_share"] = pages.failure_share
     env.filters["findings"] = pages.findings
     env.globals["NO_DATA"] = formats.NO_DATA
@@ -49,7 +50,9 @@ class Pages:
             "monitor": () if snapshot is None else pages.monitor_facts(snapshot, time.time_ns() // 1_000_000),
             "guarded": self._state.token is not None,
         }
-        return HTMLResponse(self._env.get_template(template).render(frame | values), status)
+        page = self._env.get_template(template).render(frame | values)
+        # A lone surrogate in a name from the traffic cannot be written as UTF-8; it costs a question mark, not the page.
+        return HTMLResponse(page.encode("utf-8", "replace"), status)
 
     def overview(self) -> Response:
         snapshot = self._state.snapshot()

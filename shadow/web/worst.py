@@ -45,10 +45,11 @@ class WorstCalls:
         self._sequence = 0
 
     def observe(self, outcomes: Iterable[OutcomeRow]) -> None:
-        """Takes committed outcomes, those of one call next to each other."""
-        with self._lock:
-            for place, group in groupby(outcomes, key=lambda row: (row.topic, row.partition, row.offset, row.call)):
-                self._take(CallKey(topic=place[0], partition=place[1], offset=place[2], call=place[3]), tuple(group))
+        """Takes committed outcomes, those of one call next to each other; a whole ledger may be streamed through it."""
+        for place, group in groupby(outcomes, key=lambda row: (row.topic, row.partition, row.offset, row.call)):
+            rows = tuple(group)
+            with self._lock:
+                self._take(CallKey(topic=place[0], partition=place[1], offset=place[2], call=place[3]), rows)
 
     def _take(self, key: CallKey, rows: tuple[OutcomeRow, ...]) -> None:
         if key in self._calls:

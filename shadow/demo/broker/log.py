@@ -18,6 +18,7 @@ _HEADER = struct.Struct(">qiibIhiqqqhii")  # of a batch, format v2
 _CONTROL, _TRANSACTIONAL = 0x20, 0x10
 _MAX_AHEAD_MS: Final = 3_600_000  # log.message.timestamp.after.max.ms since Kafka 4.0
 _REMEMBERED_PRODUCERS = 10_000
+BATCH_OVERHEAD_BYTES: Final = 256  # of the objects around a batch: without it, small batches would escape the limit
 
 
 class Header(NamedTuple):
@@ -44,8 +45,14 @@ class Batch:
 
     base: int
     last: int
-    header: Header
+    max_timestamp: int
+    control: bool
     data: bytes
+
+    @property
+    def cost(self) -> int:
+        """The memory it takes."""
+        return len(self.data) + BATCH_OVERHEAD_BYTES
 
 
 @dataclass(slots=True)
@@ -122,7 +129,7 @@ class PartitionLog:
     @property
     def newest_timestamp(self) -> int:
         """The largest timestamp in the log, 0 for an empty one."""
-        return max((b.header.max_timestamp for b in self._batches), default=0)
+        return max((b.max_timestamp for b in self._batches), default=0)
 
     def append(self, data: bytes) -> tuple[Code, int]:
         """Appends what a producer sent. Returns the error and the base offset (-1 with an error)."""
@@ -182,10 +189,11 @@ class PartitionLog:
     def _add(self, data: bytes) -> None:
         head = header(data)
         self.end = head.base_offset + head.last_offset_delta + 1
-        self.bytes += len(data)
-        self._batches.append(Batch(head.base_offset, self.end - 1, head, data))
+        batch = Batch(head.base_offset, self.end - 1, head.max_timestamp, bool(head.flags & _CONTROL), data)
+        self.bytes += batch.cost
+        self._batches.append(batch)
         self._lasts.append(self.end - 1)
-        if head.flags & _CONTROL:
+        if batch.control:
             first = self.open.pop(head.producer_id, None)
             if first is not None and data[HEADER_BYTES + 8] == 0:  # type of a control record: 0 abort, 1 commit
                 self.aborted.append(Aborted(head.producer_id, first, self.end - 1))
@@ -239,21 +247,21 @@ class PartitionLog:
         for batch in self._batches:
             if freed >= size or batch.last >= limit:
                 break
-            freed += len(batch.data)
+            freed += batch.cost
             start = batch.last + 1
         self.trim(start)
         return freed
 
     def _forget(self, before: int) -> None:
         count = min(bisect.bisect_left(self._lasts, before), max(len(self._batches) - 1, 0))
-        self.bytes -= sum(len(b.data) for b in self._batches[:count])
+        self.bytes -= sum(b.cost for b in self._batches[:count])
         del self._batches[:count], self._lasts[:count]
         self.aborted = [a for a in self.aborted if a.last >= before]
 
     def by_time(self, timestamp: int) -> tuple[int, int]:
         """Offset and timestamp of the first record at or after a time; (-1, -1) for none."""
         for batch in self._batches:
-            if batch.header.max_timestamp >= timestamp and not batch.header.flags & _CONTROL:
+            if batch.max_timestamp >= timestamp and not batch.control:
                 for records in MemoryRecords(batch.data):
                     for record in records:
                         if record.timestamp >= timestamp and record.offset >= self.start:

@@ -105,9 +105,9 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_odd_path_is_opened_as_it_is_written(tmp_path: Path) -> None:
-    opened(f"sqlite:///{tmp_path}/a b#d%41 é.db").close()
+    opened(f"sqlite:///{tmp_path}/a b#d%25 é.db").close()
 
-    assert [path.name for path in tmp_path.iterdir()] == ["a b#d%41 é.db"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a b#d% é.db"]
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory"])

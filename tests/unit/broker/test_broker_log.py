@@ -1,6 +1,7 @@
 """The log of one partition, without a socket."""
 
 import random
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from kafka.record import MemoryRecords
 
 from shadow.demo.broker.codes import Code
 from shadow.demo.broker.files import LogFile
-from shadow.demo.broker.log import PartitionLog, split
+from shadow.demo.broker.log import BATCH_OVERHEAD_BYTES, PartitionLog, split
 
 Make = Callable[..., bytes]
 
@@ -97,10 +98,22 @@ def test_release_drops_oldest_batches_and_moves_the_start(make: Make) -> None:
     log, one = PartitionLog(), make(b"x" * 100)
     for _ in range(10):
         log.append(one)
-    freed = log.release(int(2.5 * len(one)))
+    cost = len(one) + BATCH_OVERHEAD_BYTES
+    freed = log.release(int(2.5 * cost))
 
-    assert (freed, log.start, log.end, log.bytes) == (3 * len(one), 3, 10, 7 * len(one))
+    assert (freed, log.start, log.end, log.bytes) == (3 * cost, 3, 10, 7 * cost)
     assert values(log, 3)[0][0] == 3
+
+
+def test_many_small_batches_count_with_what_their_objects_take(make: Make) -> None:
+    log = PartitionLog()
+    tracemalloc.start()
+    for i in range(2000):
+        log.append(make(b"%d" % i))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert log.bytes > 0.8 * taken
 
 
 def test_release_keeps_the_newest_batch_and_what_an_open_transaction_needs(make: Make) -> None:

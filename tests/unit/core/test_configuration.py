@@ -83,7 +83,9 @@ def test_the_environment_expands_and_its_values_never_show(tmp_path):
 
 def test_json_is_yaml(tmp_path):
     path = tmp_path / "x.yaml"
-    path.write_text('{"candidates": [{"name": "c", "backend": {"kind": "openai", "url": "http://h/v1", "model": "m"}}]}')
+    path.write_text(
+        '{"candidates": [{"name": "c", "backend": {"kind": "openai", "url": "http://h/v1", "model": "m"}}]}'
+    )
 
     assert load(path).candidates[0].name == "c"
 

@@ -39,9 +39,7 @@ def test_the_share_of_sampled_sessions_is_the_rate():
 
 def test_turn_j_is_the_counted_one_with_probability_two_to_the_minus_j():
     s = sampler()
-    counted = Counter(
-        next(t for t in range(1, 64) if decide(s, f"conv-{i}", t).counted) for i in range(8_000)
-    )
+    counted = Counter(next(t for t in range(1, 64) if decide(s, f"conv-{i}", t).counted) for i in range(8_000))
 
     for turn in (1, 2, 3):
         assert counted[turn] / 8_000 == pytest.approx(2.0**-turn, abs=0.02)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from builders_snapshot import NOW_MS, a_batch, a_settings, a_snapshot, a_verdict, an_outcome, empty_snapshot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -117,6 +117,7 @@ def test_the_fast_text_parses_like_the_client_librarys() -> None:
     assert samples(ours) == samples(generate_latest(registry))
 
 
+@settings(max_examples=60, deadline=None)
 @given(route=st.text(max_size=80), value=st.floats(0, 1e6), cost=st.floats(0, 1e-6))
 def test_any_route_and_any_figure_survive_both_formats(route: str, value: float, cost: float) -> None:
     exporter = an_exporter()

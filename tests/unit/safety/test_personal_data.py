@@ -91,11 +91,19 @@ def test_labelled_sentences_reach_recall_95_at_precision_90() -> None:
         for truth in row["spans"]:
             if truth["type"] not in KIND:
                 continue
-            cover = [s for s in spans if s.category == KIND[truth["type"]] and s.start <= truth["start"] and truth["end"] <= s.end]
+            cover = [
+                s
+                for s in spans
+                if s.category == KIND[truth["type"]] and s.start <= truth["start"] and truth["end"] <= s.end
+            ]
             hits, misses = hits + bool(cover), misses + (not cover)
             matched.update((s.start, s.end) for s in cover)
         licences = [t for t in row["spans"] if t["type"] == "US_DRIVER_LICENSE"]
-        false += sum((s.start, s.end) not in matched for s in spans if not any(t["start"] < s.end and s.start < t["end"] for t in licences))
+        false += sum(
+            (s.start, s.end) not in matched
+            for s in spans
+            if not any(t["start"] < s.end and s.start < t["end"] for t in licences)
+        )
 
     assert hits / (hits + misses) >= 0.95
     assert hits / (hits + false) >= 0.9

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from builders_snapshot import NOW_MS, a_settings, a_snapshot, a_verdict, an_outcome, empty_snapshot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
@@ -23,6 +23,7 @@ from shadow.web.state import CallKey, CallView, WebState, loopback_hosts
 
 HOSTILE = "</div><script>alert(1)</script><img src=x onerror=alert(2)>\u202e evil {{ 7*7 }}"
 KEY = CallKey(topic="llm.mirror", partition=0, offset=7, call=0)
+HOSTILE_CHARACTERS = st.one_of(st.characters(), st.sampled_from("<>&\"'\ud800\udfff\u202e\x00 \n"))
 PAGES = ("/", "/candidates/qwen3-4b", "/calls", "/calls/llm.mirror/0/7/0", "/about")
 
 
@@ -90,7 +91,7 @@ def test_no_data_has_its_own_look_and_is_never_zero() -> None:
 
 
 def test_before_the_first_look_every_page_waits_instead_of_failing() -> None:
-    client = a_client(a_state(snapshot=None, **{"snapshot": lambda: None}))
+    client = a_client(replace(a_state(), snapshot=lambda: None))
 
     assert "Starting" in client.get("/").text
     assert client.get("/candidates/x").status_code == 200
@@ -146,9 +147,12 @@ def test_a_huge_answer_is_cut_quickly_and_says_so() -> None:
     assert "3,998,500 more characters" in answer.text
 
 
-@given(st.text(max_size=300), st.text(max_size=300))
-def test_any_pair_of_answers_makes_a_page(one: str, other: str) -> None:
-    answer = a_client(a_state(call=a_call_view(one, other, one))).get("/calls/llm.mirror/0/7/0")
+@settings(max_examples=30, deadline=None)
+@given(st.text(HOSTILE_CHARACTERS, max_size=200), st.text(HOSTILE_CHARACTERS, max_size=200))
+def test_any_pair_of_answers_and_any_route_make_a_page(one: str, other: str) -> None:
+    view = a_call_view(one, other, one)
+    view = replace(view, outcomes=tuple(replace(row, route=other) for row in view.outcomes))
+    answer = a_client(a_state(call=view)).get("/calls/llm.mirror/0/7/0")
 
     assert answer.status_code == 200
     assert answer.text.count("<script") == 0
