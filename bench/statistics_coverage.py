@@ -130,8 +130,7 @@ def interval_lines(runs: int, n: int) -> Iterator[Line]:
         for at in Looks(250, n).at:
             counts = {0: np.bincount(x[:at], minlength=D_BINS)}
             m = float(running[at - 1])
-            held = means._present(counts)
-            if max(means._point_e(held, m, "greater"), means._point_e(held, m, "less")) >= LN_TWO_SIDED:
+            if max(float(means.log_e_greater(counts, m)), float(means.log_e_less(counts, m))) >= LN_TWO_SIDED:
                 return True, None
         return False, None
 

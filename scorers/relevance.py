@@ -114,7 +114,8 @@ def _settle(case: Case) -> Score | _Open:
     answer = analyse(text)
     if not answer.words and len(text.strip()) < 4 and not prompt.strip():
         return _fault("non_answer", 0.1, "no words")
-    if _NON_ANSWER.fullmatch(text.strip()[:300]):
+    asked = content_stems(analyse(prompt).lower)
+    if len(asked) >= _CONTENT_NEEDED and _NON_ANSWER.fullmatch(text.strip()[:300]):
         return _fault("non_answer", 0.1, "a phrase that answers nothing")
     if repeats(answer.lower) and not looks_like_code(text) and len(answer.words) >= 40:
         return _fault("degenerate", 0.1, "goes round in circles")
@@ -124,7 +125,6 @@ def _settle(case: Case) -> Score | _Open:
         return _fault("off_topic", 0.05, "addresses a grader instead of the user")
     if is_refusal(text) and len(answer.words) < 120:
         return Score(value=0.5, label="declined", reason="declines; the refusal scorer says how")
-    asked = content_stems(analyse(prompt).lower)
     said = content_stems(answer.lower)
     overlap = len(asked & said) / min(len(asked), 12) if len(asked) >= _CONTENT_NEEDED else None
     if overlap is not None and overlap >= _ENOUGH_OVERLAP:

@@ -53,12 +53,12 @@ def _write_json(found: "Coverage") -> None:
 
 
 def _write_table(found: "Coverage", config: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from shadow.cli.dispositions import MEANINGS
+    from shadow.cli.visible import console as make_console
 
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = make_console()
     if found.partitions == 0:
         console.print(f"Nothing was read yet. `shadow status -c {config}` shows what the sidecar waits for.")
         return

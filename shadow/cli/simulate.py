@@ -22,6 +22,8 @@ Examples:
 Faults: http_500 http_429 http_503 http_400 context_length out_of_memory hang close close_mid_stream garbage empty
         huge slow error_in_200 no_done
 A prompt meets its fault every time (the same for the same seed); with --fail-attempts N it works after N attempts.
+POST /control takes every option below under its JSON name (ttft_ms, faults, max_inflight, ...) and also huge_bytes,
+hang_seconds, ready, system_fingerprint and load {running, waiting, kv_cache_usage_ratio}; GET shows them with statistics.
 
 A prompt's key in --answers is the text of the last user message, byte for byte. max_tokens cuts recorded and made-up answers
 after so many words, with finish_reason length, as a real server would; without it an answer is whole.

@@ -77,13 +77,12 @@ def _write_json(explanation: "Explanation", texts: dict[int, dict[str, str]]) ->
 
 
 def _write(explanation: "Explanation", texts: dict[int, dict[str, str]]) -> None:
-    from rich.console import Console
-
     from shadow.cli.dispositions import MEANINGS
     from shadow.cli.exporting import iso
+    from shadow.cli.visible import console as make_console
     from shadow.cli.visible import visible
 
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = make_console()
     record = explanation.record
     place = f"{visible(explanation.topic)} partition {explanation.partition} offset {record.offset}"
     console.print(f"{place}, {iso(record.ts_unix_ms) or 'time unknown'}")
@@ -129,13 +128,15 @@ def _write_call(console: "Console", call: int, rows: "list[OutcomeRow]") -> None
             what = f"{finding.get('category')} x{finding.get('count', 1)}"
             scores.add_row(visible(row.arm), visible(str(finding.get("scorer"))), "finding", visible(what), "")
     console.print(arms)
+    if any(row.failure == "unavailable" for row in rows):
+        console.print("unavailable: the arm was down, the call is no evidence about it")
     if scores.row_count:
         console.print(scores)
 
 
 def _result(row: "OutcomeRow") -> str:
     if row.failure == "unavailable":
-        return "unavailable (arm was down; no evidence)"
+        return "unavailable"
     if row.failure is not None:
         return f"failed: {row.failure}" + (" (first of a spell)" if row.spell == "first" else "")
     if not row.comparable:

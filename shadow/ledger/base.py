@@ -248,7 +248,7 @@ class Ledger(Protocol):
         ...
 
     def roll_up(self, before_minute: int) -> int:
-        """Moves closed minutes into hours without partition, exactly, in one transaction. Returns rows removed."""
+        """Moves closed minutes into hours without partition, exactly, an hour per transaction. Returns rows removed."""
         ...
 
     def sweep(self, now_unix_ms: int) -> int:

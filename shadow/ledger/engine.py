@@ -18,6 +18,7 @@ from shadow.ledger.failures import describe, is_passing, translate
 BUSY_SECONDS = 30.0
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.2
+_WAL_PAUSE_SECONDS = 0.02
 _WAL_KEPT_BYTES = 64 * 2**20
 _POSTGRES_OPTIONS = (
     # a process frozen inside its transaction gives the row up after 2 s; nobody waits for a row longer than 5 s
@@ -132,7 +133,7 @@ class Database:
             if read_only:
                 connection.execute("PRAGMA query_only = ON")
                 return
-            connection.execute("PRAGMA journal_mode = WAL")
+            _switch_to_wal(connection, busy_seconds)
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
             connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only unlinked
 
@@ -162,6 +163,19 @@ class Database:
             isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": 5, "application_name": "shadow", "options": options},
         )
+
+
+def _switch_to_wal(connection: Any, busy_seconds: float) -> None:
+    """SQLite's own waiting does not cover this switch: processes that open a new file together have to take turns."""
+    end = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(_WAL_PAUSE_SECONDS)
 
 
 def _parse(text: str) -> URL:

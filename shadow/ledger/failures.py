@@ -124,4 +124,4 @@ def _why_not_opened(url: URL) -> str:
         return "it is a folder; name a file in it"
     if not path.parent.exists():
         return f"its folder does not exist; `mkdir -p {path.parent}`"
-    return f"check owner and mode of the file and of {path.parent}"
+    return f"check owner and mode of the file and of {path.parent}: readers share a file beside it and need to write there too"

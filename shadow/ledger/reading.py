@@ -140,7 +140,7 @@ class Reader:
         query = select(*_AGGREGATE_COLUMNS).where(*conditions).order_by(*_AGGREGATE_ORDER)
         with self._reading() as connection:
             # one statement, one view: a roll-up in between would show states twice or not at all
-            for row in connection.execution_options(yield_per=200).execute(query):
+            for row in connection.execute(query.execution_options(yield_per=200)):
                 yield AggregateKey(*row[:6]), bytes(row[6])
 
     def outcomes(

@@ -7,6 +7,7 @@ and its layers add to every time that is measured. Not for TLS, proxies or redir
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import cast
 
 import httptools
 
@@ -36,16 +37,16 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._attempt = attempt
         self._headers: dict[str, str] = {}
-        self._head_bytes = 0
+        self._head_bytes = self._unfinished_bytes = 0
         self._in_body = self._to_the_end = self._waiting_for_end = False
         self._reusable = False
-        self._done = self._loop.create_future()
+        done = self._done = self._loop.create_future()
         self._timer = self._loop.call_later(seconds, self.finish, "timeout")
         if self.transport is None or self.transport.is_closing():
             self.finish("connection")
         else:
             self.transport.write(request)
-        return self._done
+        return done
 
     def finish(self, failure: FailureKind | None, *, reusable: bool = False) -> None:
         """Ends the exchange, once. A connection on which more may come is closed: the next answer must not meet it."""
@@ -60,28 +61,32 @@ class _Connection(asyncio.Protocol):
         if not done.done():
             done.set_result(failure)
 
+    def _give_up(self) -> None:
+        """Something came that nobody asked for: what belongs to which request can no longer be known."""
+        self._reusable = False
+        if self.transport is not None:
+            self.transport.abort()
+
     # -- asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's has the methods, not the ancestry
 
     def data_received(self, data: bytes) -> None:
         self._stamp_ns = time.monotonic_ns()
-        if self._done is None:  # bytes that nobody asked for
-            self._reusable = False
-            if self.transport is not None:
-                self.transport.abort()
+        if self._done is None:
+            self._give_up()
             return
-        if not self._in_body:
-            self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.finish("connection" if self._in_body else "invalid")
+            self._give_up()
             return
-        if not self._in_body and self._head_bytes > _MAX_HEAD_BYTES:
-            self.finish("invalid")
+        if not self._in_body:
+            self._unfinished_bytes += len(data)
+            if self._unfinished_bytes > _MAX_HEAD_BYTES:
+                self.finish("invalid")
 
     def connection_lost(self, exc: Exception | None) -> None:
         clean = self._to_the_end and exc is None
@@ -90,10 +95,18 @@ class _Connection(asyncio.Protocol):
     # -- llhttp
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes <= _MAX_HEAD_BYTES:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        if self._done is None:
+            self._give_up()
+            return
         status = self._parser.get_status_code()
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            self.finish("invalid")
+            return
         if status < 200:  # 100, 103: the answer is still to come
             self._headers = {}
             return

@@ -23,12 +23,13 @@ from shadow.simulator.request import Asked, BadRequest, read
 _CHAT, _PLAIN = "/v1/chat/completions", "/v1/completions"
 _NORMAL = NormalDist()
 _REMEMBERED_PROMPTS = 100_000
+_KEPT_BODY_BYTES = 2**20
 _TOKENS_PER_CACHE = 100_000  # pretended size of the cache, for `kv_cache_usage_perc`
 
 
 @dataclass(slots=True)
 class Stats:
-    """What the simulator has seen. `recent` holds the last requests whole: method, path, headers, body."""
+    """What the simulator has seen. `recent` holds the last requests: method, path, headers, body (up to 1 MiB)."""
 
     requests: int = 0
     completions: int = 0
@@ -105,7 +106,7 @@ class Simulator:
     def handle(self, request: Request, connection: Connection) -> None:
         stats, path = self.stats, request.path
         stats.requests += 1
-        stats.recent.append(request)
+        stats.recent.append(request._replace(body=request.body[:_KEPT_BODY_BYTES]))
         if path in (_CHAT, _PLAIN):
             if request.method == "POST":
                 self._complete(request, connection, chat=path == _CHAT)
@@ -113,6 +114,8 @@ class Simulator:
             response = refusal(405, "Method Not Allowed", "MethodNotAllowed")
         else:
             response = self._page(request)
+        if request.method == "HEAD":
+            response = response[: response.index(b"\r\n\r\n") + 4]
         connection.play(iter([Step(0.0, response)]), _ignore)
 
     def _page(self, request: Request) -> bytes:

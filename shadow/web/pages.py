@@ -1,19 +1,19 @@
-"""What each page shows: snapshots turned into words and positions. Pure functions; templates only place them."""
+"""What the pages say of candidates: snapshots turned into words and positions. Pure functions; templates only place them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shadow.exporters.base import ArmView, CandidateView, Quantiles, Snapshot
-from shadow.records import INCUMBENT
+from shadow.records import INCUMBENT, VerdictWord
 from shadow.settings import Policy
-from shadow.verdict.result import GateResult, UtilityTerm, Verdict
+from shadow.verdict.result import GateResult, GateState, HoldReason, UtilityTerm, Verdict
 from shadow.web import formats as f
 from shadow.web.charts import EffectBar, effect_bar
+from shadow.web.wellbeing import Fact
 
-STALE_SECONDS = 30
-WORDS = {"promote": "Promote", "reject": "Reject", "hold": "Hold"}
-HOLDS = {
+WORDS: dict[VerdictWord, str] = {"promote": "Promote", "reject": "Reject", "hold": "Hold"}
+HOLDS: dict[HoldReason, str] = {
     "undecided": "not enough evidence yet",
     "uncalibrated": "no noise floor to compare with",
     "not_evaluable": "a gate has no data",
@@ -25,36 +25,13 @@ HOLDS = {
     "unavailable": "not available enough",
     "alarm": "an alarm is active",
 }
-GATE_STATES = {
+GATE_STATES: dict[GateState, str] = {
     "proven": "within",
     "violated": "violated",
     "undecided": "undecided",
     "uncalibrated": "uncalibrated",
     "not_evaluable": "no data",
 }
-DISPOSITIONS = {
-    "scored": "scored",
-    "not_sampled": "not sampled",
-    "other_turn": "another turn counts",
-    "filtered": "filtered",
-    "expired": "too old",
-    "paused": "paused",
-    "not_replayable": "not replayable",
-    "invalid": "invalid",
-    "oversized": "too large",
-    "poison": "poison",
-    "heartbeat": "heartbeat",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One figure with its name. `tone` colours it: good, bad, warn or none; `note` stands small below."""
-
-    name: str
-    value: str
-    note: str = ""
-    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,60 +188,6 @@ def _findings_fact(mine: ArmView | None, incumbent: ArmView | None) -> Fact:
     return Fact(name="Findings", value=f.count(here), note=note, tone=tone)
 
 
-def monitor_facts(snapshot: Snapshot, now_unix_ms: int) -> tuple[Fact, ...]:
-    """Whether the monitor itself is well: the strip on top of every page."""
-    lags = [max(0, p.end_offset - p.next_offset) for p in snapshot.partitions if p.end_offset is not None]
-    lag = sum(lags) if lags else None
-    lost = sum(p.lost for p in snapshot.partitions)
-    fresh = None if snapshot.last_scored_unix_ms is None else max(0, snapshot.at_unix_ms - snapshot.last_scored_unix_ms)
-    look = max(0, now_unix_ms - snapshot.at_unix_ms)
-    partitions = len(snapshot.partitions)
-    return (
-        Fact(name="Records read", value=f.count(snapshot.read), note=f"{f.count(lost)} lost to retention" if lost else "",
-             tone="bad" if lost else ""),
-        Fact(name="Unaccounted", value=f.count(snapshot.residual), note="read minus dispositions",
-             tone="good" if snapshot.residual == 0 else "bad"),
-        Fact(name="Lag", value=f.count(lag), note=f"{partitions} partition{'' if partitions == 1 else 's'}"),
-        Fact(name="Newest scored", value=f.NO_DATA if fresh is None else f"{f.age(fresh)}{' ago' if fresh >= 1000 else ''}",
-             note="production time"),
-        Fact(name="Last look", value=f.age(look), tone="bad" if look > STALE_SECONDS * 1000 else "",
-             note="decides" if snapshot.leads else "another process decides"),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """One disposition as a part of the bar."""
-
-    key: str
-    name: str
-    count: str
-    percent: str
-    start: float
-    width: float
-
-
-def dispositions(snapshot: Snapshot) -> tuple[Share, ...]:
-    """What became of everything read, largest first."""
-    total = sum(snapshot.dispositions.values())
-    shares, start = [], 0.0
-    for key, count in sorted(snapshot.dispositions.items(), key=lambda item: (-item[1], item[0])):
-        if count > 0:
-            width = 100 * count / total
-            shares.append(
-                Share(
-                    key=key,
-                    name=DISPOSITIONS.get(key, key),
-                    count=f.count(count),
-                    percent=f.percent(count / total),
-                    start=round(start, 3),
-                    width=round(width, 3),
-                )
-            )
-            start += width
-    return tuple(shares)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtilityRow:
     """One addend of the utility and its interval."""
@@ -312,8 +235,3 @@ def find(snapshot: Snapshot, name: str) -> CandidateView | None:
 def scorers_of(arms: Iterable[ArmView]) -> Sequence[str]:
     """Every scorer that some arm has a mean of."""
     return sorted({name for arm in arms for name in arm.score_means})
-
-
-def sorted_counts(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
-    """Largest first."""
-    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from shadow.exporters.base import Snapshot
-from shadow.web import formats, pages
+from shadow.web import formats, pages, wellbeing
 from shadow.web.compare import LIST_CHARACTERS, PAGE_CHARACTERS, pair
 from shadow.web.state import CallKey, WebState
 from shadow.web.worst import SHOWS
@@ -47,7 +47,7 @@ class Pages:
         snapshot: Snapshot | None = values.pop("snapshot", None)
         frame = {
             "snapshot": snapshot,
-            "monitor": () if snapshot is None else pages.monitor_facts(snapshot, time.time_ns() // 1_000_000),
+            "monitor": () if snapshot is None else wellbeing.monitor_facts(snapshot, time.time_ns() // 1_000_000),
             "guarded": self._state.token is not None,
         }
         page = self._env.get_template(template).render(frame | values)
@@ -63,7 +63,7 @@ class Pages:
             here="overview",
             snapshot=snapshot,
             cards=[pages.card(view, snapshot, self._state.policy) for view in snapshot.candidates],
-            shares=pages.dispositions(snapshot),
+            shares=wellbeing.dispositions(snapshot),
             scorers=pages.scorers_of(snapshot.arms),
         )
 

@@ -14,8 +14,8 @@ from builders_ledger import number, opened
 
 TESTS = Path(__file__).parents[2]
 PARTITIONS = 3
-RECORDS = 600
-KILLING_SECONDS = 6.0
+RECORDS = 400
+KILLING_SECONDS = 4.0
 
 
 def start(url: str, seed: int) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from builders import a_call
 from fakes.raw_server import DONE, END, EVENT, SSE, USAGE, Exchange, RawServer, Script, streamed
 
@@ -31,6 +32,15 @@ WHOLE = json.dumps(
 ).encode()
 
 
+LEAN: list[bool] = []
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["lean", "general"])
+def _both_transports(request: pytest.FixtureRequest) -> None:
+    """Every fact holds for both ways to carry a request."""
+    LEAN[:] = [request.param]
+
+
 def backend(
     url: str, *, lag: LagGauge | None = None, server: dict[str, Any] | None = None, **replay: Any
 ) -> OpenAIBackend:
@@ -42,6 +52,7 @@ def backend(
         role="candidate",
         clock=SystemClock(),
         lag=lag,
+        lean=LEAN[0],
     )
 
 
@@ -198,6 +209,43 @@ async def test_each_way_to_fail_is_a_value_of_its_kind(script: Script, kind: Fai
     assert outcome.answer.failure == kind
     assert outcome.latency_seconds is not None
     assert outcome.tpot_seconds is None
+
+
+@pytest.mark.parametrize(("script", "kind"), [f[1:] for f in FAILURES], ids=[f[0] for f in FAILURES])
+def test_each_way_to_fail_is_the_same_on_the_loop_of_production(script: Script, kind: FailureKind) -> None:
+    assert uvloop.run(answer_of(script, seconds=0.5)).failure == kind
+
+
+@pytest.mark.parametrize(
+    "data", [streamed(b"Hello", tokens=2), b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(WHOLE), WHOLE)]
+)
+def test_answers_are_the_same_on_the_loop_of_production(data: bytes) -> None:
+    async def twice() -> list[ArmOutcome]:
+        async with RawServer(bytes_script(data), keep=b"content-length" in data) as server:
+            client = backend(server.url)
+            outcomes = [await client.ask(a_call(), BODY, time.monotonic_ns() + 10**9) for _ in range(2)]
+            await client.close()
+            return outcomes
+
+    assert [(o.failure, o.answer.text) for o in uvloop.run(twice())] == [(None, "Hello")] * 2
+
+
+async def test_an_interim_response_is_not_the_answer() -> None:
+    outcome = await answer_of(bytes_script(b"HTTP/1.1 103 Early\r\nx: y\r\n\r\n" + streamed(b"Hi")))
+
+    assert (outcome.status, outcome.answer.text) == (200, "Hi")
+
+
+async def test_bytes_beyond_the_answer_never_become_the_next_one() -> None:
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b"
+    stray = WHOLE.replace(b"Hello", b"Stray")
+    script = bytes_script(answer % (len(WHOLE), WHOLE) + answer % (len(stray), stray))
+    async with RawServer(script, keep=True) as server:
+        client = backend(server.url)
+        outcomes = [await client.ask(a_call(), BODY, time.monotonic_ns() + 10**9) for _ in range(3)]
+        await client.close()
+
+    assert [(o.failure, o.answer.text) for o in outcomes] == [(None, "Hello")] * 3
 
 
 async def test_nobody_listening_is_a_connection_failure() -> None:

@@ -362,3 +362,14 @@ def test_early_headers_come_before_the_first_token(simulator: SimulatorThread) -
 @pytest.mark.parametrize("path", ["/", "/v1/embeddings", "/../etc/passwd"])
 def test_other_paths_are_not_found(simulator: SimulatorThread, path: str) -> None:
     assert call(simulator, path)[0] == 404
+
+
+def test_a_head_request_gets_the_head_only(simulator: SimulatorThread) -> None:
+    with socket.create_connection(("127.0.0.1", simulator.port), 5) as s:
+        s.sendall(b"HEAD /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        got = b""
+        while block := s.recv(65536):
+            got += block
+
+    assert got.startswith(b"HTTP/1.1 200")
+    assert got.endswith(b"\r\n\r\n")

@@ -3,15 +3,16 @@
 import html
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from builders_snapshot import an_outcome, proven_gates, rejected_gates, young_gates
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadow.verdict.result import GateResult
-from shadow.web import formats
+from shadow.records import Disposition, VerdictWord
+from shadow.verdict.result import GateResult, GateState, HoldReason
+from shadow.web import formats, pages, wellbeing
 from shadow.web.charts import effect_bar
 from shadow.web.compare import differences
 from shadow.web.state import CallKey
@@ -168,3 +169,10 @@ def test_one_call_is_found_here_or_by_its_text_or_not_at_all() -> None:
     assert only_text is not None
     assert only_text.outcomes == ()
     assert worst.call(replace(key, offset=1_000)) is None
+
+
+def test_every_word_of_the_closed_vocabularies_has_its_words_on_the_pages() -> None:
+    assert set(pages.HOLDS) == set(get_args(HoldReason))
+    assert set(pages.GATE_STATES) == set(get_args(GateState))
+    assert set(pages.WORDS) == set(get_args(VerdictWord))
+    assert set(wellbeing.DISPOSITIONS) == set(get_args(Disposition))

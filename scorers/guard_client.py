@@ -1,0 +1,116 @@
+"""One JSON request to a guard or classifier, synchronous, with one deadline over everything and a cap on the reply.
+
+Unlike a timeout per read, the deadline also holds against a server that drips; every fault has a short kind of its own,
+because guards export their failure rates by kind.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+MAX_REPLY_BYTES = 4 * 2**20
+
+
+class GuardClientError(Exception):
+    """No usable reply; `kind` is short, from a closed list, and quotes neither request nor reply."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+def api_key(env: str | None, file: str | None) -> str | None:
+    """The key from a variable or a file; None where neither is named. ValueError names what is missing."""
+    if env is not None:
+        if not os.environ.get(env):
+            raise ValueError(f"api_key_env: the variable {env!r} is not set")
+        return os.environ[env]
+    if file is not None:
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ValueError(f"api_key_file: {file!r} cannot be read: {error.strerror}") from None
+    return None
+
+
+class GuardClient:
+    """Posts JSON below a base URL. A connection lives for one request; redirects are not followed. Safe between threads."""
+
+    def __init__(self, url: str, *, key: str | None = None, timeout_seconds: float = 30.0) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"url {url!r} is no http or https address")
+        self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
+        self._base = parts.path.rstrip("/")
+        self._key = key
+        self._timeout_seconds = timeout_seconds
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The reply's JSON. Raises GuardClientError: timeout, connection, http_4xx, http_5xx, rate_limited, oversized, invalid."""
+        deadline = time.monotonic() + self._timeout_seconds
+        connection = self._connect()
+        try:
+            headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
+            if self._key:
+                headers["Authorization"] = f"Bearer {self._key}"
+            connection.request("POST", self._base + path, body=json.dumps(body).encode("ascii"), headers=headers)
+            raw, status = _answer(connection, deadline)
+        except TimeoutError:
+            raise GuardClientError("timeout") from None
+        except (OSError, http.client.HTTPException, ValueError):
+            raise GuardClientError("timeout" if time.monotonic() >= deadline else "connection") from None
+        finally:
+            connection.close()
+        if status == 429:
+            raise GuardClientError("rate_limited")
+        if not 200 <= status < 300:
+            raise GuardClientError("http_5xx" if status >= 500 else "http_4xx")
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError):
+            raise GuardClientError("invalid") from None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._secure:
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_seconds, context=context)
+        return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_seconds)
+
+
+def _answer(connection: http.client.HTTPConnection, deadline: float) -> tuple[bytes, int]:
+    """Body and status. A socket's timeout holds per read only, so the line is cut at the deadline whatever drips in."""
+    sock = connection.sock
+    left = deadline - time.monotonic()
+    if left <= 0 or sock is None:
+        raise TimeoutError
+    cut = threading.Timer(left, _cut, (sock,))
+    cut.daemon = True
+    cut.start()
+    try:
+        response = connection.getresponse()
+        parts: list[bytes] = []
+        size = 0
+        while not response.isclosed() and (part := response.read1(65_536)):
+            size += len(part)
+            if size > MAX_REPLY_BYTES:
+                raise GuardClientError("oversized")
+            parts.append(part)
+        if time.monotonic() >= deadline:
+            raise TimeoutError
+        return b"".join(parts), response.status
+    finally:
+        cut.cancel()
+
+
+def _cut(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it ended by itself meanwhile
+        sock.shutdown(socket.SHUT_RDWR)
