@@ -106,7 +106,12 @@ def _tools(incumbent: Reply, candidate: Reply) -> Score:
     score = judge_calls(incumbent.tool_calls, candidate)
     if score.value == 1:
         return score
-    return Score(value=0.05 + 0.35 * (score.value or 0), label="flagged", reason=f"tool calls: {score.reason}", findings=score.findings)
+    return Score(
+        value=0.05 + 0.35 * (score.value or 0),
+        label="flagged",
+        reason=f"tool calls: {score.reason}",
+        findings=score.findings,
+    )
 
 
 def _json(text_a: str, text_b: str) -> Score:
@@ -184,5 +189,7 @@ SETTINGS = Settings
 
 def build(settings: Settings, name: str | None = None) -> Agreement:
     """The scorer; loads the model unless `similarity` is off or, with auto, the extra `semantic` is absent."""
-    wanted = settings.similarity == "on" or (settings.similarity == "auto" and (settings.endpoint or embedding.installed()))
+    wanted = settings.similarity == "on" or (
+        settings.similarity == "auto" and (settings.endpoint or embedding.installed())
+    )
     return Agreement(settings, name or "agreement", embedding.build_embedder(settings) if wanted else None)

@@ -88,7 +88,12 @@ class Checks:
         if case.incumbent is None or not case.incumbent.text.strip():
             return Score(value=None, reason="no incumbent text to compare with")
         if not case.candidate.text.strip():
-            return Score(value=0.0, label="flagged", reason="the candidate gave no text", findings=(Finding(category="omission"),))
+            return Score(
+                value=0.0,
+                label="flagged",
+                reason="the candidate gave no text",
+                findings=(Finding(category="omission"),),
+            )
         if normalised(case.incumbent.text) == normalised(case.candidate.text):
             return Score(value=1.0, label="equal", reason="equal after normalisation")
         pair = Pair(case)
@@ -112,7 +117,9 @@ def describe(pair: Pair, checked: Checked) -> str:
 
 def findings(checked: Checked) -> tuple[Finding, ...]:
     """One finding per category that flags."""
-    return tuple(Finding(category=c) for c in dict.fromkeys(o.category for o in checked.objections if o.value < FLAGGED_BELOW))
+    return tuple(
+        Finding(category=c) for c in dict.fromkeys(o.category for o in checked.objections if o.value < FLAGGED_BELOW)
+    )
 
 
 SETTINGS = Settings

@@ -38,7 +38,11 @@ def _uncovered(text: Analysed, sentences: tuple[int, ...], known: set[str]) -> i
     count = 0
     for index in sentences:
         own = content_stems([text.lower[i] for i in rows[index]])
-        if len(own) >= 3 and not _COURTESY.search(text.sentences[index][:300]) and len(own & known) <= _COVERED * len(own):
+        if (
+            len(own) >= 3
+            and not _COURTESY.search(text.sentences[index][:300])
+            and len(own & known) <= _COVERED * len(own)
+        ):
             count += 1
     return count
 

@@ -47,7 +47,9 @@ def truncation(pair: Pair) -> list[Objection]:
     if pair.code or len(pair.b.words) < 6 or not _finished(pair.text_a) or _finished(pair.text_b):
         return []
     last = pair.text_b.rstrip().rsplit("\n", 1)[-1]
-    listing = "\n" in pair.text_b.strip() and (last.lstrip()[:1] in "-*•+|" or last.lstrip()[:1].isdigit() or len(last.split()) < 4)
+    listing = "\n" in pair.text_b.strip() and (
+        last.lstrip()[:1] in "-*•+|" or last.lstrip()[:1].isdigit() or len(last.split()) < 4
+    )
     if listing or len(pair.text_b) >= 0.97 * len(pair.text_a):
         return []
     return [Objection(category="truncation", value=LIKELY)]

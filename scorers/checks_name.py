@@ -9,13 +9,19 @@ from scorers.objections import CERTAIN, HINT, LIKELY, NEAR_HINT, Objection, Pair
 from scorers.quantities import is_month, measure
 from scorers.words import Analysed, stem
 
-_TITLES = frozenset("mr mrs ms dr prof sir saint st the a an it you we yes no i this that your our in on if for as at to my".split())
+_TITLES_TEXT = """
+mr mrs ms dr prof sir saint st the a an it you we yes no i this that your our in on if for as at to my
+"""
+_TITLES = frozenset(_TITLES_TEXT.split())
 _SHORT_WORDS = 60
 _MAX_IDENTIFIERS = 40
 _MAX_MOVED = 4
-_CONJUNCTIONS = frozenset("and or but while whereas".split())
-_COMMUTE = frozenset("and or nor both either plus also then with comma".split())
-_IDENTIFIER = re.compile(r"(?<![\w/.-])(?:[A-Za-z]+[-_#]?\d[\w-]*|--?[A-Za-z][\w-]*|[\w.-]+@[\w-]+\.[\w.]+|https?://[^\s)>\]]+|/[\w./-]{2,}|v?\d+\.\d+\.\d+)", re.A)
+_CONJUNCTIONS = frozenset(["and", "or", "but", "while", "whereas"])
+_COMMUTE = frozenset(["and", "or", "nor", "both", "either", "plus", "also", "then", "with", "comma"])
+_IDENTIFIER = re.compile(
+    r"(?<![\w/.-])(?:[A-Za-z]+[-_#]?\d[\w-]*|--?[A-Za-z][\w-]*|[\w.-]+@[\w-]+\.[\w.]+|https?://[^\s)>\]]+|/[\w./-]{2,}|v?\d+\.\d+\.\d+)",
+    re.A,
+)
 
 
 def _related(a: str, b: str) -> bool:
@@ -53,14 +59,16 @@ def name(pair: Pair) -> list[Objection]:
             both_open = edit.initial and len(edit.before) == len(edit.after) == 1 and passage.ratio >= 0.75
             gone = [w for w in _names(edit.before, edit.initial and not both_open) if w not in low_b]
             came = [w for w in _names(edit.after, edit.initial and not both_open) if w not in low_a]
-            if both_open and any(synonymous(x, y) or is_function_word(x) or is_function_word(y) for x in gone for y in came):
+            if both_open and any(
+                synonymous(x, y) or is_function_word(x) or is_function_word(y) for x in gone for y in came
+            ):
                 continue
             if gone and came and not any(_related(x, y) for x in gone for y in came) and not _acronym(gone, came, edit):
                 return [Objection(category="name", value=LIKELY if both_open else CERTAIN)]
     if max(len(low_a), len(low_b)) <= _SHORT_WORDS:
-        gone, came = _free_names(pair.a) - low_b, _free_names(pair.b) - low_a
-        gone, came = gone - pair.prompt_words, came - pair.prompt_words
-        if gone and came and not any(_related(x, y) for x in gone for y in came) and not _initials(gone, came):
+        lost = _free_names(pair.a) - low_b - pair.prompt_words
+        new = _free_names(pair.b) - low_a - pair.prompt_words
+        if lost and new and not any(_related(x, y) for x in lost for y in new) and not _initials(lost, new):
             return [Objection(category="name", value=LIKELY)]
     return []
 
@@ -100,9 +108,13 @@ def identifier(pair: Pair) -> list[Objection]:
     lost, new = a - b, b - a
     prompt = pair.prompt.lower()
     lost, new = {x for x in lost if x not in prompt}, {x for x in new if x not in prompt}
-    if lost and new and not any(x in y or y in x for x in sorted(lost)[:_MAX_IDENTIFIERS] for y in sorted(new)[:_MAX_IDENTIFIERS]):
-        if {_shape(x) for x in lost} & {_shape(y) for y in new}:
-            return [Objection(category="name", value=CERTAIN)]
+    if (
+        lost
+        and new
+        and not any(x in y or y in x for x in sorted(lost)[:_MAX_IDENTIFIERS] for y in sorted(new)[:_MAX_IDENTIFIERS])
+        and {_shape(x) for x in lost} & {_shape(y) for y in new}
+    ):
+        return [Objection(category="name", value=CERTAIN)]
     return []
 
 
@@ -161,7 +173,9 @@ def substitution(pair: Pair) -> list[Objection]:
         if passage.ratio < 0.7:
             continue
         for edit in passage.edits:
-            gone = [w.lower() for w in edit.before if not is_function_word(w.lower()) and stem(w.lower()) not in stems_b]
+            gone = [
+                w.lower() for w in edit.before if not is_function_word(w.lower()) and stem(w.lower()) not in stems_b
+            ]
             came = [w.lower() for w in edit.after if not is_function_word(w.lower()) and stem(w.lower()) not in stems_a]
             if not gone or not came or len(gone) > 2 or len(came) > 2 or _other_business(edit, gone, came):
                 continue

@@ -8,12 +8,22 @@ from scorers.lexicon import is_function_word, is_negation, narrows, opposite, sh
 from scorers.objections import CERTAIN, LIKELY, POSSIBLE, Objection, Pair
 from scorers.quantities import measure
 
-_OPENER = re.compile(r"\W*(yes|yeah|yep|no|nope|true|false|correct|incorrect)\b(?!\s+(?:problem|worries|matter|doubt|longer))", re.I)
-_SAME_OPENER = {"yeah": "yes", "yep": "yes", "true": "yes", "correct": "yes", "nope": "no", "false": "no", "incorrect": "no"}
+_OPENER = re.compile(
+    r"\W*(yes|yeah|yep|no|nope|true|false|correct|incorrect)\b(?!\s+(?:problem|worries|matter|doubt|longer))", re.I
+)
+_SAME_OPENER = {
+    "yeah": "yes",
+    "yep": "yes",
+    "true": "yes",
+    "correct": "yes",
+    "nope": "no",
+    "false": "no",
+    "incorrect": "no",
+}
 _SHORT_WORDS = 45
 _FEW_WORDS = 25
 _NEAR_WORDS = 2
-_CLAUSE_WORDS = frozenset("and but or so because while although".split())
+_CLAUSE_WORDS = frozenset(["and", "but", "or", "so", "because", "while", "although"])
 _NEGATIVE_PREFIX = re.compile(r"^(?:un|in|im|ir|il|non|dis)[a-z]{2,}(?:able|ible|ed|al|ful|ive|ent|ant|ing)$")
 
 
@@ -161,7 +171,8 @@ def reworded_polarity(pair: Pair) -> list[Objection]:
     for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
         denies = any(is_negation(w) for w in one.lower)
         negative = any(
-            states_negative(w) or narrows(w) or _NEGATIVE_PREFIX.match(w) or w.endswith(("less", "proof", "-free")) for w in other.lower
+            states_negative(w) or narrows(w) or _NEGATIVE_PREFIX.match(w) or w.endswith(("less", "proof", "-free"))
+            for w in other.lower
         )
         if denies and not negative:
             return [Objection(category="negation", value=POSSIBLE)]

@@ -39,7 +39,11 @@ def _replaced_in_place(pair: Pair) -> bool:
             before, after = measure(" ".join(edit.before)), measure(" ".join(edit.after))
             gone = [q for q in before.quantities if not q.optional and not q.dimension]
             came = [q for q in after.quantities if not q.optional and not q.dimension]
-            if len(gone) == len(came) == 1 and max(len(edit.before), len(edit.after)) <= 3 and gone[0].written != came[0].written:
+            if (
+                len(gone) == len(came) == 1
+                and max(len(edit.before), len(edit.after)) <= 3
+                and gone[0].written != came[0].written
+            ):
                 everything = pair.measured[1].quantities
                 if not any(q.written == gone[0].written or q.value == gone[0].written for q in everything):
                     return True

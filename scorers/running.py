@@ -13,7 +13,7 @@ def one_by_one(judge: Callable[[Case], Score], cases: Sequence[Case]) -> list[Sc
     for case in cases:
         try:
             results.append(judge(case))
-        except Exception as error:  # noqa: BLE001 the border of a scorer: becomes a counted value
+        except Exception as error:
             results.append(ScorerFailure(kind=type(error).__name__))
     return results
 
@@ -30,7 +30,7 @@ def run_scorer(scorer: Scorer, cases: Sequence[Case]) -> list[Score | ScorerFail
         results = scorer.score(cases)
         if len(results) == len(cases):
             return [checked(result) for result in results]
-    except Exception as error:  # noqa: BLE001 the border of a scorer: becomes a counted value
+    except Exception as error:
         if len(cases) == 1:
             return [ScorerFailure(kind=type(error).__name__)]
     else:

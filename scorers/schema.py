@@ -13,6 +13,7 @@ from scorers.structure import NotJson, find_json
 
 MAX_ERRORS = 20
 _PATTERN_SECONDS = 0.05
+_SIMPLE = re.compile(r"^\^?(?:[\w\s:/@.-]|\\[dws.]|\[[^\[\]]{1,60}\])*(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})?[\w:/@-]*\$?$")
 _REFERENCE = re.compile(r"^(?:#|$)")
 
 
@@ -20,7 +21,9 @@ class Settings(BaseModel):
     """Options of `schema`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    json_schema: dict[str, Any] | None = Field(None, description="the schema for cases that bring none; absent: any JSON fits")
+    json_schema: dict[str, Any] | None = Field(
+        None, description="the schema for cases that bring none; absent: any JSON fits"
+    )
     embedded: bool = Field(False, description="take the first JSON value inside prose; else prose around it is a fault")
 
     @field_validator("json_schema")
@@ -39,33 +42,39 @@ def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iter
         yield ValidationError("does not match")
 
 
-def _refuse_remote(node: Any, depth: int = 0) -> None:
-    """Only references inside the schema are followed: scorers fetch nothing."""
+def _refuse_unsafe(node: Any, depth: int = 0) -> None:
+    """Only references inside the schema are followed, and key patterns, which have no time limit, have to be simple."""
     if depth > 60:
         raise ValueError("the schema is nested too deeply")
     if isinstance(node, Mapping):
         for key, value in node.items():
             if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not _REFERENCE.match(value):
                 raise ValueError("the schema refers to another document; write its parts under $defs")
-            _refuse_remote(value, depth + 1)
+            if key == "patternProperties" and isinstance(value, Mapping) and not all(map(_SIMPLE.match, value)):
+                raise ValueError("the schema's patternProperties hold a pattern with more than one repetition")
+            _refuse_unsafe(value, depth + 1)
     elif isinstance(node, list):
         for value in node:
-            _refuse_remote(value, depth + 1)
+            _refuse_unsafe(value, depth + 1)
 
 
 def validator_for(schema: Mapping[str, Any]) -> Any:
     """A validator of a schema (2020-12 unless `$schema` says otherwise); ValueError for one that cannot be used."""
     from jsonschema import Draft202012Validator, SchemaError, validators
 
-    _refuse_remote(schema)
+    _refuse_unsafe(schema)
     base = validators.validator_for(schema, default=Draft202012Validator)
     try:
-        base.check_schema(schema)
+        base.check_schema(dict(schema))
     except SchemaError as error:
-        raise ValueError(f"is no JSON Schema: {error.validator} at {'/'.join(map(str, error.path)) or 'the top'}") from None
+        raise ValueError(
+            f"is no JSON Schema: {error.validator} at {'/'.join(map(str, error.path)) or 'the top'}"
+        ) from None
     from referencing import Registry
 
-    return validators.extend(base, {"pattern": _pattern})(schema, registry=Registry())
+    extend: Any = validators.extend
+
+    return extend(base, {"pattern": _pattern})(schema, registry=Registry())
 
 
 class Schema:
@@ -91,11 +100,15 @@ class Schema:
         try:
             value = find_json(case.candidate.text, embedded=self.settings.embedded)
         except NotJson:
-            return Score(value=0.0, label="not_json", reason="the answer is not JSON", findings=(Finding(category="not_json"),))
+            return Score(
+                value=0.0, label="not_json", reason="the answer is not JSON", findings=(Finding(category="not_json"),)
+            )
         if validator is None:
             return Score(value=1.0, label="valid", reason="valid JSON; no schema was given")
         try:
-            errors = [str(error.validator) for error, _ in zip(validator.iter_errors(value), range(MAX_ERRORS), strict=False)]
+            errors = [
+                str(error.validator) for error, _ in zip(validator.iter_errors(value), range(MAX_ERRORS), strict=False)
+            ]
         except RecursionError:
             return Score(value=None, reason="the schema refers to itself without end")
         if not errors:

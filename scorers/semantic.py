@@ -44,8 +44,13 @@ def windows_of(text: str) -> list[str]:
     if len(words) <= WINDOW_WORDS + 20:
         pieces = [" ".join(words)]
     else:
-        pieces = [" ".join(words[i : i + WINDOW_WORDS]) for i in range(0, len(words) - WINDOW_WORDS + STRIDE_WORDS, STRIDE_WORDS)]
-    found = [piece[i : i + MAX_WINDOW_CHARS] for piece in pieces for i in range(0, max(1, len(piece)), MAX_WINDOW_CHARS)]
+        pieces = [
+            " ".join(words[i : i + WINDOW_WORDS])
+            for i in range(0, len(words) - WINDOW_WORDS + STRIDE_WORDS, STRIDE_WORDS)
+        ]
+    found = [
+        piece[i : i + MAX_WINDOW_CHARS] for piece in pieces for i in range(0, max(1, len(piece)), MAX_WINDOW_CHARS)
+    ]
     return found[:MAX_WINDOWS] or [""]
 
 
@@ -94,14 +99,18 @@ class Semantic:
     def score(self, cases: Sequence[Case]) -> list[Score | ScorerFailure]:
         """One batch for all cases; raises when the embedder does, so that the runner retries case by case."""
         todo = [c for c in cases if self._unscored(c) is None]
-        found = iter(similarities(self._embedder, [(c.incumbent.text if c.incumbent else "", c.candidate.text) for c in todo]))
+        found = iter(
+            similarities(self._embedder, [(c.incumbent.text if c.incumbent else "", c.candidate.text) for c in todo])
+        )
         return [self._unscored(case) or self._judged(next(found)) for case in cases]
 
     def _unscored(self, case: Case) -> Score | None:
         if case.incumbent is None or not case.incumbent.text.strip():
             return Score(value=None, label="unknown", reason="no incumbent text to compare with")
         if not case.candidate.text.strip():
-            return Score(value=0.0, label="flagged", reason="the candidate gave no text", findings=(Finding(category="empty"),))
+            return Score(
+                value=0.0, label="flagged", reason="the candidate gave no text", findings=(Finding(category="empty"),)
+            )
         return None
 
     def _judged(self, similarity: Similarity) -> Score:
@@ -109,7 +118,9 @@ class Semantic:
         flagged = value < self.settings.flag_below
         reason = f"similarity {similarity.mean:.2f}, worst window {similarity.least:.2f} of {similarity.windows}"
         label = "flagged" if flagged else "equal" if value > 0.999 else "similar"
-        return Score(value=value, label=label, reason=reason, findings=(Finding(category="off_topic"),) if flagged else ())
+        return Score(
+            value=value, label=label, reason=reason, findings=(Finding(category="off_topic"),) if flagged else ()
+        )
 
 
 SETTINGS = Settings

@@ -172,9 +172,9 @@ def _id_key(a: list[Any], b: list[Any]) -> str | None:
         return None
     for key in _ID_KEYS:
         ids = [[x.get(key) for x in side] for side in (a, b)]
-        if all(
-            all(isinstance(i, (str, int)) for i in side) and len(set(side)) == len(side) for side in ids
-        ) and set(ids[0]) & set(ids[1]):
+        if all(all(isinstance(i, (str, int)) for i in side) and len(set(side)) == len(side) for side in ids) and set(
+            ids[0]
+        ) & set(ids[1]):
             return key
     return None
 
@@ -244,7 +244,10 @@ def judge(expected: Any, answer: str, *, embedded: bool = True) -> Score:
         actual = find_json(answer, embedded=embedded)
     except NotJson:
         return Score(
-            value=0.0, label="flagged", reason="the candidate's answer is not JSON", findings=(Finding(category="not_json"),)
+            value=0.0,
+            label="flagged",
+            reason="the candidate's answer is not JSON",
+            findings=(Finding(category="not_json"),),
         )
     fields = compare_values(expected, actual)
     if fields.ratio == 1:

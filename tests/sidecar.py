@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -159,3 +160,12 @@ def get(url: str) -> str:
     """The body of a page."""
     with urllib.request.urlopen(url, timeout=5) as answer:
         return answer.read().decode()
+
+
+def status(url: str) -> int:
+    """The status of a page, whatever it is."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return int(error.code)

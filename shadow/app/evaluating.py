@@ -123,6 +123,9 @@ class _Evaluating:
                     jobs.append(asyncio.create_task(self._wait_until_idle(ledger, self._idle_seconds)))
                 pipe.send(handoff.Hello(ledger_id=ledger.ledger_id()))
             monitor.start()
+            warming = asyncio.create_task(asyncio.to_thread(web.warm))
+            warming.add_done_callback(_say_if_failed)
+            jobs.append(warming)
             jobs.append(asyncio.create_task(web.report_runtime(self._runtime)))
             freeze_garbage()
             code = await self._until_over()
@@ -209,8 +212,9 @@ class _Evaluating:
     # ---- until idle ----
 
     async def _wait_until_idle(self, ledger: Ledger, seconds: float) -> None:
-        """Idle: intake is open, and the ledger's position equals the end of every partition of the topic."""
+        """Idle: intake is open, and for so long the ledger has stood at ends that did not move, in every partition."""
         since: float | None = None
+        seen: list[tuple[str, int, int]] = []
         while True:
             await asyncio.sleep(IDLE_LOOK_SECONDS)
             gauges = self._gauges
@@ -224,7 +228,9 @@ class _Evaluating:
                     positions = {}
                 idle = all(positions.get((t, p), -1) >= end for t, p, end in gauges.ends) and bool(gauges.ends)
             now = time.monotonic()
-            since = (since or now) if idle else None
+            ends = [] if gauges is None or gauges.ends is None else gauges.ends
+            since = (since or now) if idle and ends == seen else None
+            seen = ends
             if since is not None and now - since >= seconds:
                 self._idle_reached = True
                 self._asked_to_stop.set()
@@ -291,6 +297,11 @@ class _Evaluating:
             f"next:  shadow verdict -c {config}    shadow coverage -c {config}    shadow export -c {config} --out outcomes.jsonl",
         ]
         sys.stderr.write("\n".join(lines) + "\n")
+
+
+def _say_if_failed(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("older answers are not on the pages: %s", type(error).__name__)
 
 
 def _question(frame: handoff.AskPosition) -> PositionQuestion:

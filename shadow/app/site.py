@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from shadow.exporters.base import Exporter, Snapshot
+from shadow.exporters.otel import traces_from
 from shadow.exporters.prometheus import PrometheusExporter, process_registry
 from shadow.exporters.runtime import RuntimeView
-from shadow.ledger.base import PrefixBatch
+from shadow.ledger.base import OutcomeRow, PrefixBatch
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.evaluator import ScoredRecord
 from shadow.loops.handoff import Gauges
@@ -20,6 +21,7 @@ from shadow.web.state import WebState, loopback_hosts
 from shadow.web.worst import WorstCalls
 
 RUNTIME_SECONDS = 1.0
+WARM_OUTCOMES = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Site:
             settings, process_registry(), version=version, config_hash=config_hash, role=role
         )
         self._worst = WorstCalls(quality=settings.policy.quality, texts=ledger.texts)
+        self._traces = traces_from(settings, version)
         self._latest: Snapshot | None = None
         self._dead: dict[str, int] = {}
         token_file = settings.web.token_file
@@ -88,12 +91,34 @@ class Site:
 
     def committed(self, batch: PrefixBatch, items: tuple[ScoredRecord, ...], commit_seconds: float) -> None:
         """A transaction of the writer."""
-        self._prometheus.observe_committed(batch, commit_seconds=commit_seconds)
+        traces = self._trace(batch, items)
+        self._prometheus.observe_committed(batch, commit_seconds=commit_seconds, trace_ids=traces)
         self._worst.observe(batch.outcomes)
         for record in batch.records:
             if record.disposition in ("invalid", "oversized", "not_replayable", "poison"):
                 reason = record.reason or record.disposition
                 self._dead[reason] = self._dead.get(reason, 0) + 1
+
+    def _trace(self, batch: PrefixBatch, items: tuple[ScoredRecord, ...]) -> dict[tuple[int, int], str]:
+        """Spans of what was committed; the trace ids become exemplars. Empty where nothing is traced."""
+        if self._settings.otel.endpoint is None:
+            return {}
+        rows: dict[tuple[int, int], list[OutcomeRow]] = {}
+        for row in batch.outcomes:
+            rows.setdefault((row.offset, row.call), []).append(row)
+        found = {}
+        for item in items:
+            for scored in item.calls:
+                place = (item.record.offset, scored.finished.call.index)
+                trace = self._traces.record(scored.finished, rows.get(place, []))
+                if trace is not None:
+                    found[place] = trace
+        return found
+
+    def warm(self) -> None:
+        """Fills the page of worst answers from a ledger that can be read in seconds; a larger one fills it as it goes on."""
+        if sum(total.outcomes for total in self._ledger.arm_totals().values()) <= WARM_OUTCOMES:
+            self._worst.observe(self._ledger.outcomes())
 
     def scored(self, scorer: str, seconds: float, cases: int, errors: Mapping[str, int]) -> None:
         """A batch of one scorer."""
@@ -129,6 +154,7 @@ class Site:
             await asyncio.sleep(RUNTIME_SECONDS)
 
     def close(self) -> None:
-        """Closes the pages' own connection to the ledger."""
+        """Closes the traces and the pages' own connection to the ledger."""
+        self._traces.close()
         self._prometheus.close()
         self._ledger.close()

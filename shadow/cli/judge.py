@@ -1,8 +1,6 @@
 """`shadow judge`: the verdict over paired outcomes from a JSONL file made anywhere."""
 
-import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +10,7 @@ from shadow.errors import ConfigurationError, ShadowError
 if TYPE_CHECKING:
     from shadow.cli.paired import PairedFile
     from shadow.settings import Policy
-    from shadow.verdict.result import GateResult, Verdict
+    from shadow.verdict.result import Verdict
 
 EXIT_CODES = {"promote": 0, "reject": 1, "hold": 2}
 
@@ -82,7 +80,7 @@ def command(
     """Reads, looks, prints, exits with the verdict."""
     from shadow.cli.looks import looks, segments
     from shadow.cli.paired import read_pairs
-    from shadow.verdict import table
+    from shadow.verdict import lines, table
 
     policy, name = _policy(config, policy_file)
     pairs = read_pairs(file)
@@ -96,11 +94,11 @@ def command(
         rejected |= verdict.word == "reject"
         last = verdict
         if as_json and look_every is not None and not (final and verdict.n % look_every):
-            _write(_look_line(verdict))
+            click.echo(lines.as_json(lines.look_line(verdict)))
     if last is None:
         raise ShadowError(f"{file}: holds no line to judge")
     if as_json:
-        _write(_last_line(last, first, segments(policy, pairs)))
+        click.echo(lines.as_json(_last_line(last, first, segments(policy, pairs))))
     elif as_markdown:
         click.echo(table.markdown(last, policy), nl=False)
     else:
@@ -111,45 +109,23 @@ def command(
 
 def _policy(config: str | None, policy_file: str | None) -> "tuple[Policy, str]":
     """The policy and the candidate's name. Whatever is wrong with them is exit code 3 here."""
+    from shadow.configuration import load, load_policy
     from shadow.settings import Policy
     from shadow.verdict.policy import problems
 
     policy, name = Policy.model_validate({}), "candidate"
     try:
         if config is not None:
-            from shadow.configuration import load
-
             settings = load(config)
             policy, name = settings.policy, settings.candidates[0].name
         if policy_file is not None:
-            policy = _load_policy(policy_file)
+            policy = load_policy(policy_file)
     except ConfigurationError as error:
         raise ShadowError("\n".join(error.problems)) from None
     found = problems(policy)
     if found:
         raise ShadowError("\n".join(f"{policy_file or config or 'policy'}: {message}" for message in found))
     return policy, name
-
-
-def _load_policy(path: str) -> "Policy":
-    import yaml
-    from pydantic import ValidationError
-
-    from shadow.settings import Policy
-
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigurationError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        raise ConfigurationError([f"{path}: is not valid YAML"]) from None
-    if isinstance(content, dict) and set(content) == {"policy"}:
-        content = content["policy"]
-    try:
-        return Policy.model_validate(content)
-    except ValidationError as error:
-        problems = [f"{path}: {'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg']}" for e in error.errors()]
-        raise ConfigurationError(problems) from None
 
 
 def _say(pairs: "PairedFile") -> None:
@@ -162,64 +138,11 @@ def _say(pairs: "PairedFile") -> None:
         click.echo(f"keys that mean nothing here: {', '.join(pairs.ignored)} (known: {', '.join(FIELDS)})", err=True)
 
 
-def _look_line(verdict: "Verdict") -> dict[str, Any]:
-    gates = [
-        {"id": g.id, "state": g.state, "log_e_ok": g.log_evalue_ok, "log_e_bad": g.log_evalue_bad}
-        for g in verdict.gates
-    ]
-    return {"n": verdict.n, "verdict": verdict.word, "gates": gates}
-
-
 def _last_line(verdict: "Verdict", first: "Verdict | None", segments: list[dict[str, Any]]) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "n": verdict.n,
-        "verdict": verdict.word,
-        "candidate": verdict.candidate,
-        "hold": list(dict.fromkeys(hold.reason for hold in verdict.holds)),
-        "first": None if first is None else {"n": first.n, "verdict": first.word},
-        "sentence": verdict.sentence,
-        "gates": [_gate(gate) for gate in verdict.gates],
-    }
-    if verdict.utility:
-        line["utility"] = {
-            "lower": verdict.utility_lower,
-            "point": verdict.utility_point,
-            "upper": verdict.utility_upper,
-            "terms": {t.name: [t.lower, t.point, t.upper] for t in verdict.utility},
-        }
-    if segments:
-        line["segments"] = segments
-    return line
+    from shadow.verdict.lines import last_line
 
-
-def _gate(gate: "GateResult") -> dict[str, Any]:
-    return {
-        "id": gate.id,
-        "state": gate.state,
-        "lower": gate.lower,
-        "point": gate.point,
-        "upper": gate.upper,
-        "limit": gate.limit,
-        "n": gate.n,
-        "records_to_go": gate.records_to_go,
-        "proven_at_n": gate.proven_at_n,
-        "violated_at_n": gate.violated_at_n,
-    }
-
-
-def _write(value: dict[str, Any]) -> None:
-    import json
-
-    click.echo(json.dumps(_finite(value), ensure_ascii=True, allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    """Infinite bounds are unknown in JSON: null."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    line = last_line(verdict, None if first is None else {"n": first.n, "verdict": first.word})
+    return line | {"segments": segments} if segments else line
 
 
 def _print(

@@ -1,5 +1,6 @@
 """`shadow score`: any scorer over cases from standard input."""
 
+import contextlib
 import json
 import re
 import sys
@@ -63,10 +64,8 @@ def _calls(value: Any) -> tuple[Any, ...]:
             raise BadLine("a tool call has no name")
         arguments = inner.get("arguments", {})
         if isinstance(arguments, str):
-            try:
+            with contextlib.suppress(ValueError, RecursionError):  # stays the raw string: scorers count it
                 arguments = json.loads(arguments) if arguments.strip() else {}
-            except (ValueError, RecursionError):
-                pass  # stays the raw string: a scorer counts it as unparseable
         found.append(ToolCall(name=inner["name"], arguments=arguments))
     return tuple(found)
 

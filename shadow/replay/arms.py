@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shadow.clock import Clock
+from shadow.errors import ConfigurationError
 from shadow.records import Answer, ArmOutcome, ArmState, Call, FailureKind, Role
 from shadow.replay.admission import RateCap, RetryBudget, Slots
 from shadow.replay.arm_state import ArmMachine, Decision, Mark, Ticket
 from shadow.replay.base import Backend
-from shadow.replay.variants import body_for, limit_is_ours, warmup_call
+from shadow.replay.variants import body_for, limit_is_ours, problems, warmup_call
 from shadow.replay.watch import Watch
 from shadow.settings import Baseline, Candidate, Replay
 
@@ -54,6 +55,8 @@ class ArmRunner:
         clock: Clock,
         budget: RetryBudget | None = None,
     ) -> None:
+        if isinstance(arm, Candidate) and (found := problems(arm)):
+            raise ConfigurationError(found)
         self.name, self.role = name, role
         self._arm, self._replay, self._backend, self._clock = arm, replay, backend, clock
         self._budget = budget

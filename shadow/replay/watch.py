@@ -105,7 +105,10 @@ class Watch:
     async def _look(self) -> None:
         """Probes an arm that is up."""
         started_ns = self._last_look_ns = self._clock.monotonic_ns()
-        if await self._backend.probe():
+        answered = await self._backend.probe()
+        if not answered and self._machine.next_expiry_ns is None:
+            answered = await self._backend.probe()  # no call has failed: one lost probe of an idle arm is no outage yet
+        if answered:
             self._decide(self._machine.probe_succeeded(started_ns))
             return
         decided = self._machine.probe_failed(started_ns)

@@ -21,6 +21,7 @@ from shadow.errors import LedgerError, ShadowError
 from shadow.settings import KafkaSource
 from shadow.sources.base import AskPosition, Delivered, PositionQuestion
 from shadow.sources.kafka_client import client_options, unreachable, warn_without_crc32c
+from shadow.sources.kafka_open import open_client
 from shadow.sources.tracking import Leases
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,8 @@ class KafkaRecords:
             problem = ""
             consumer: Any = None
             try:
-                consumer = KafkaConsumer(
+                consumer = open_client(
+                    KafkaConsumer,
                     **{
                         **client_options(self._settings),
                         "group_id": self._settings.group_id,
@@ -133,7 +135,7 @@ class KafkaRecords:
                         "session_timeout_ms": int(self._settings.session_timeout_seconds * 1000),
                         "heartbeat_interval_ms": int(self._settings.session_timeout_seconds * 1000 / 4),
                         "max_partition_fetch_bytes": 4 * 2**20,
-                    }
+                    },
                 )
                 self._topic_id = self._describe()
                 if self._topic_id is not None:
@@ -153,7 +155,7 @@ class KafkaRecords:
 
     def _describe(self) -> str | None:
         """The topic's id, None when there is no such topic."""
-        admin = KafkaAdminClient(**client_options(self._settings))
+        admin = open_client(KafkaAdminClient, **client_options(self._settings))
         try:
             found = admin.describe_topics([self._settings.topic])
             topic = found[0] if found else {}

@@ -14,7 +14,7 @@ from shadow.stats.means import effective_n
 from shadow.stats.multiple import log_mean
 from shadow.stats.plan import bisect, remaining
 from shadow.verdict import words
-from shadow.verdict.evidence import Blocked, Context, Evidence, Pairs, crossing_key
+from shadow.verdict.evidence import Blocked, Context, CrossingKeys, Evidence, Pairs
 from shadow.verdict.gates import Levels, Measured, limit_of, measure, point
 from shadow.verdict.holds import UTILITY, holds_of
 from shadow.verdict.result import Crossing, CrossingKind, GateResult, GateState, Hold, Verdict
@@ -33,7 +33,7 @@ def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool
     levels = Levels(promote=policy.alpha.promote, reject=policy.alpha.reject, items=items)
     measured = [measure(gate, evidence.pairs, levels) for gate in policy.gates]
     worth = _weigh(policy, evidence.pairs, policy.alpha.promote)
-    shares = [m.share for m in measured] + [_utility_share(policy, evidence.pairs, levels)]
+    shares = [m.share for m in measured] + [_utility_share(policy, evidence.pairs, worth, levels)]
     crossed = _Crossings(policy, evidence)
     rejected = crossed.reaches("rejected", None, log_mean(shares, items) >= levels.ln_reject)
     results = [
@@ -55,7 +55,7 @@ def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool
         crossings=tuple(crossed.new),
     )
     if rejected:
-        since = evidence.latched.get(crossing_key("rejected", policy, None))
+        since = crossed.first("rejected", None, now=False)
         sentence = words.rejection(n, results, since.n if since else None, held.utility_upper)
         return replace(held, word="reject", sentence=sentence)
     to_go = _utility_to_go(policy, evidence.pairs, worth) if detail else None
@@ -73,12 +73,12 @@ class _Crossings:
     """Collects what is crossed for the first time at this look, and remembers what was crossed before."""
 
     def __init__(self, policy: Policy, evidence: Evidence) -> None:
-        self._policy, self._evidence = policy, evidence
+        self._keys, self._evidence = CrossingKeys(policy), evidence
         self.new: list[Crossing] = []
 
     def first(self, kind: CrossingKind, gate: Gate | None, now: bool) -> Crossing | None:
         """The first crossing, of this look or an earlier one; None when there is none."""
-        key = crossing_key(kind, self._policy, gate)
+        key = self._keys.key(kind, gate)
         known = self._evidence.latched.get(key)
         if known is None and now:
             known = Crossing(
@@ -157,8 +157,10 @@ def _all_to_go(holds: Sequence[Hold], gates: Sequence[GateResult], utility: int 
     return max(known) if known and len(known) == len(counts) else None
 
 
-def _utility_share(policy: Policy, pairs: Pairs, levels: Levels) -> float:
+def _utility_share(policy: Policy, pairs: Pairs, shown: Weighed | None, levels: Levels) -> float:
     """What the utility adds to the averaged rejection: all of it when its upper bound at alpha/G is below 0."""
+    if shown is None or shown.point is None or shown.point >= 0:
+        return -math.inf
     worth = _weigh(policy, pairs, levels.reject / levels.items)
     if worth is None or worth.upper is None or worth.n < policy.min_records:
         return -math.inf

@@ -106,13 +106,24 @@ def moments(pairs: Pairs, name: str) -> dict[int, Moments]:
     return {k: m for k, m in found.items() if m.n}
 
 
+class CrossingKeys:
+    """Keys of crossings: kind, gate, and a hash of what the crossing means (limits, error rates, scorers)."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._shared = msgspec.json.encode(
+            [policy.quality, sorted(policy.violation), policy.alpha.promote, policy.alpha.reject]
+        )
+        utility = b"" if policy.utility is None else policy.utility.model_dump_json().encode()
+        self._gates = {gate.id: gate.model_dump_json().encode() for gate in policy.gates}
+        self._whole = b"\n".join((*self._gates.values(), utility))
+
+    def key(self, kind: CrossingKind, gate: Gate | None) -> str:
+        """Proofs and pages depend on their gate; violations and rejections, which are averaged, on the whole policy."""
+        name = gate.id if gate is not None else ""
+        meaning = self._whole if kind in ("violated", "rejected") else self._gates[name]
+        return f"{kind}:{name}:{hashlib.blake2b(self._shared + meaning, digest_size=6).hexdigest()}"
+
+
 def crossing_key(kind: CrossingKind, policy: Policy, gate: Gate | None) -> str:
-    """Key of a crossing: kind, gate, and a hash of what the crossing means (limits, error rates, scorers)."""
-    shared = [policy.quality, sorted(policy.violation), policy.alpha.promote, policy.alpha.reject]
-    if gate is None or kind == "violated":
-        utility = None if policy.utility is None else policy.utility.model_dump()
-        meaning = [shared, [g.model_dump() for g in policy.gates], utility, gate.id if gate else None]
-    else:
-        meaning = [shared, gate.model_dump()]
-    digest = hashlib.blake2b(msgspec.json.encode(meaning), digest_size=6).hexdigest()
-    return f"{kind}:{gate.id if gate else ''}:{digest}"
+    """The key of one crossing of a policy; `gate` is None for a rejection."""
+    return CrossingKeys(policy).key(kind, gate)

@@ -13,6 +13,7 @@ class FakeBackend:
     def __init__(self, *, up: bool = True) -> None:
         self.up = up
         self.plan: deque[FailureKind | None] = deque()
+        self.answers: deque[bool] = deque()  # of the next probes
         self.failure: FailureKind | None = None
         self.status: int | None = None
         self.error: Exception | None = None
@@ -43,7 +44,7 @@ class FakeBackend:
 
     async def probe(self) -> bool:
         self.probes += 1
-        return self.up
+        return self.answers.popleft() if self.answers else self.up
 
     async def close(self) -> None:
         self.closed = True

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from builders_ledger import number, opened
 
+from shadow.ledger.coverage import coverage
+
 TESTS = Path(__file__).parents[2]
 PARTITIONS = 3
 RECORDS = 400
@@ -66,3 +68,29 @@ def test_killed_and_frozen_workers_lose_nothing_and_count_nothing_twice(url: str
     assert ledger.arm_totals() == ledger.raw_counts().arms
     assert sum(number(v) for _, v in ledger.all_aggregates()) == PARTITIONS * sum(range(RECORDS))
     ledger.close()
+
+
+@pytest.mark.timeout(120)
+def test_whoever_looks_while_workers_write_sees_counts_that_add_up(url: str) -> None:
+    ledger = opened(url)
+    workers = [start(url, seed) for seed in range(2)]
+    looks = 0
+    try:
+        while any(worker.poll() is None for worker in workers):
+            with ledger.snapshot() as snapshot:
+                found = coverage(snapshot, ["later"])
+                rows = sum(1 for _ in snapshot.outcomes())
+            assert found.residual == 0
+            assert rows == sum(totals.outcomes for totals in found.arms.values()) == 2 * found.read
+            looks += 1
+            if looks % 5 == 0:
+                ledger.forget(session=f"conv-{looks}")
+        assert [worker.wait(60) for worker in workers] == [0, 0]
+    finally:
+        for worker in workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait(10)
+    ledger.close()
+
+    assert looks > 3

@@ -8,7 +8,7 @@ from builders_ledger import ARMS, a_batch, a_key, a_question, a_row, an_empty_ba
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shadow.errors import Fenced, LedgerError
+from shadow.errors import Fenced, LedgerError, UnreachableError
 from shadow.ledger.base import ArmTotals, OutcomeRow, RecordRow, TextRow
 from shadow.ledger.sql import SqlLedger
 
@@ -345,3 +345,24 @@ def test_every_field_of_an_outcome_is_kept() -> None:
     names = {f.name for f in dataclasses.fields(OutcomeRow)} - {"topic", "partition"}
 
     assert names == {c.key for c in OUTCOME_COLUMNS}
+
+
+def test_a_commit_whose_answer_was_lost_is_settled_by_the_position(
+    ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialect = ledger._database.engine.dialect
+    really = dialect.do_commit
+
+    def lost(connection: Any) -> None:
+        really(connection)
+        raise dialect.loaded_dbapi.OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(dialect, "do_commit", lost)
+        with pytest.raises(UnreachableError, match="during COMMIT"):
+            ledger.commit(a_batch(0, 3))
+
+    assert ledger.load_position(a_question(), group="g").next_offset == 3
+    with pytest.raises(Fenced):
+        ledger.commit(a_batch(0, 3))
+    assert ledger.dispositions() == {"scored": 3}

@@ -2,7 +2,9 @@
 
 import multiprocessing
 import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +297,19 @@ def test_errors_never_quote_rows(ledger: SqlLedger) -> None:
     import traceback
 
     assert "jane@example.com" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_threads_that_open_a_new_file_together_take_turns(tmp_path: Path) -> None:
+    for turn in range(8):
+        gate = threading.Barrier(6)
+
+        def open_at_once(url: str = f"sqlite:///{tmp_path}/{turn}.db", gate: threading.Barrier = gate) -> str:
+            gate.wait(30)
+            ledger = opened(url)
+            ledger.close()
+            return ledger.ledger_id()
+
+        with ThreadPoolExecutor(6) as threads:
+            ids = [done.result(60) for done in [threads.submit(open_at_once) for _ in range(6)]]
+
+        assert len(set(ids)) == 1

@@ -91,7 +91,7 @@ def test_pages_metrics_and_health_are_served_while_it_runs(tmp_path, make, simul
     side.wait_until(lambda: 'shadow_records_total{disposition="scored"} 20' in sc.get(f"{url}metrics"))
 
     assert json.loads(sc.get(f"{url}healthz"))["ok"]
-    assert json.loads(sc.get(f"{url}readyz"))["ok"]
+    side.wait_until(lambda: sc.status(f"{url}readyz") == 200, 10)
     assert "a" in sc.get(url)
     os.killpg(child.pid, signal.SIGTERM)
     assert side.finish(child, 30) == 0

@@ -9,6 +9,7 @@ from builders import a_call
 from fakes.backend import FakeBackend
 
 from shadow.clock import SystemClock
+from shadow.errors import ConfigurationError
 from shadow.records import ArmOutcome
 from shadow.replay import watch
 from shadow.replay.admission import RetryBudget
@@ -184,6 +185,18 @@ async def test_an_arm_that_comes_back_is_warmed_and_asked_again() -> None:
     await arm.close()
 
 
+@pytest.mark.parametrize(("answers", "spells"), [([False, True], 0), ([False, False], 1)])
+async def test_one_lost_probe_of_an_idle_arm_is_no_outage(answers: list[bool], spells: int) -> None:
+    backend = FakeBackend()
+    arm = await started(backend)
+    backend.answers.extend(answers)
+    arm._watch.alarm()
+    await asyncio.sleep(0.05)
+
+    assert arm.figures().spells == spells
+    await arm.close()
+
+
 async def test_waiting_calls_leave_the_queue_when_the_arm_goes_down() -> None:
     backend = FakeBackend()
     arm = await started(backend, concurrency=2)
@@ -320,3 +333,11 @@ async def test_what_was_left_out_of_a_request_is_counted() -> None:
 
     assert arm.figures().adjustments == {"drop:max_tokens": 1}
     await arm.close()
+
+
+async def test_a_variant_that_cannot_be_sent_is_refused_before_anything_runs() -> None:
+    server = {"kind": "openai", "url": "http://h/v1", "model": "m"}
+    variant = {"sampling": {"stream": False}}
+
+    with pytest.raises(ConfigurationError, match="'stream'"):
+        runner(FakeBackend(), arm=Candidate.model_validate({"name": "cand", "backend": server, "variant": variant}))
