@@ -63,7 +63,7 @@ class VerdictCommand(click.Command):
 @click.command(cls=VerdictCommand, help=_HELP)
 @click.argument("file", type=click.Path())
 @click.option("-c", "--config", type=click.Path(), help="Configuration whose `policy` is applied.")
-@click.option("--policy", "policy_file", type=click.Path(), help="YAML file with a policy alone (or under `policy:`).")
+@click.option("--policy", "policy_file", type=click.Path(), help="YAML file that holds a `policy:`; goes before -c.")
 @click.option("--candidate", help="Name of the candidate in the output; absent: the configuration's first.")
 @click.option("--look-every", type=click.IntRange(1), help="Look after every N records, and latch what was crossed.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line per look and a last one with every gate.")

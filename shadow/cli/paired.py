@@ -130,7 +130,7 @@ def _refuse(place: str, error: msgspec.ValidationError) -> NoReturn:
 def _pair(line: Line, place: str, number: int) -> Pair:
     score = _numbers(line.score, "score", place, 0.0, 1.0)
     failure = _flags(line.failure, "failure", place)
-    latency = _numbers(line.latency_seconds, "latency_seconds", place, 0.0, math.inf)
+    latency = _numbers(line.latency_seconds, "latency_seconds", place, 0.0, 1e9)
     tokens = _numbers(line.tokens, "tokens", place, 0.0, 1e15)
     candidate, reference = score
     if failure[1]:
@@ -156,9 +156,9 @@ def _numbers(
     if pair is None:
         return None, None
     for index, value in enumerate(pair):
-        if value is not None and not (least <= value <= most and math.isfinite(value)):
-            span = f"between {least:g} and {most:g}" if math.isfinite(most) else f"at least {least:g} and finite"
-            raise ShadowError(f"{place}: {name}[{index}]: {value!r} has to be {span}")
+        if value is not None and not least <= value <= most:
+            shown = f"{value!r:.40}"
+            raise ShadowError(f"{place}: {name}[{index}]: {shown} has to be between {least:g} and {most:g}")
     return pair
 
 
@@ -167,17 +167,18 @@ def _flags(pair: tuple[Binary | None, Binary | None] | None, name: str, place: s
         return None, None
     for index, value in enumerate(pair):
         if value not in (None, 0, 1):
-            raise ShadowError(f"{place}: {name}[{index}]: {value!r} has to be 0, 1, true, false or null")
+            raise ShadowError(f"{place}: {name}[{index}]: {value!r:.40} has to be 0, 1, true, false or null")
     return (None if pair[0] is None else bool(pair[0])), (None if pair[1] is None else bool(pair[1]))
 
 
 def _log2_weight(line: Line, place: str) -> int:
     if line.weight is None:
         return 0
-    mantissa, exponent = math.frexp(line.weight) if math.isfinite(line.weight) else (0.0, 0)
+    bounded = 0 < line.weight <= 2.0**_MOST_EXPONENT
+    mantissa, exponent = math.frexp(line.weight) if bounded else (0.0, 0)
     if mantissa != 0.5 or abs(exponent - 1) > _MOST_EXPONENT:
         raise ShadowError(
-            f"{place}: weight: {line.weight!r} has to be a power of two (1, 2, 0.5, ...): how many requests the line "
+            f"{place}: weight: {line.weight!r:.40} has to be a power of two (1, 2, 0.5, ...): how many requests the line "
             "stands for, the inverse of its sampling probability"
         )
     return exponent - 1
@@ -196,4 +197,4 @@ def _timestamp(value: str | Number | None, place: str) -> int | None:
             return round(milliseconds)
     except (ValueError, OverflowError):
         pass
-    raise ShadowError(f"{place}: ts: {value!r} is no time; write ISO 8601 or seconds since 1970")
+    raise ShadowError(f"{place}: ts: {value!r:.40} is no time; write ISO 8601 or seconds since 1970")

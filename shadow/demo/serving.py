@@ -1,6 +1,6 @@
 """The demo's model server: every model of the roster in one process, on the CPU, offline, as an OpenAI-compatible API.
 
-`python -m shadow.demo.serving` prints its base URL and runs until SIGTERM, or until its standard input ends (so that it
+`python -m shadow.demo.serving [PORT]` prints its base URL and runs until SIGTERM, or until its standard input ends (so that it
 never outlives the demo). Honoured: model, messages, max_tokens, max_completion_tokens, temperature, seed, stream,
 stream_options. Errors: 400 what cannot be served, 404 unknown model, 503 too much waiting.
 """
@@ -281,7 +281,8 @@ def main() -> int:
     import uvloop
 
     torch.set_num_threads(1)
-    uvloop.run(run(ModelServer(SERVED)))
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    uvloop.run(run(ModelServer(SERVED), port))
     return 0
 
 

@@ -79,6 +79,13 @@ class _Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:  # a defect of ours, and never the server's failure
+            done = self._done
+            self._give_up()
+            if done is not None and not done.done():
+                done.set_exception(error)
+            self.finish("connection")
+            return
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.finish("connection" if self._in_body else "invalid")
             self._give_up()
@@ -155,7 +162,7 @@ class LeanTransport:
             try:
                 async with asyncio.timeout(min(CONNECT_SECONDS, seconds)):
                     _, connection = await loop.create_connection(lambda: _Connection(loop), self._host, self._port)
-            except (OSError, TimeoutError):
+            except (OSError, TimeoutError, UnicodeError):  # the last: a host name that cannot be looked up
                 return Done("timeout" if loop.time() - begun >= seconds else "connection")
             seconds = max(0.0, seconds - (loop.time() - begun))
         request = b"%b%d\r\n\r\n%b" % (self._head(path, headers), len(payload), payload)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadow.errors import LedgerError
-from shadow.stats.means import BETS, Floats, log_factors
+from shadow.stats.means import BETS, Floats, bounds, log_factors
 
 ALPHA = 1 / 2880
 """One alarm per 2880 buckets at most on average: two days of minutes."""
@@ -41,6 +41,15 @@ class Detector:
     buckets: int = 0
     levels: tuple[float, ...] = field(default=(0.0,) * len(BETS))
     alarmed_at: int | None = None
+
+    @classmethod
+    def from_past(
+        cls, past: Mapping[int, NDArray[np.int64]], *, alpha: float = ALPHA, confidence: float = 0.01
+    ) -> "Detector | None":
+        """A detector whose m0 is the lower confidence bound of the mean difference so far (histograms of D by weight
+        exponent); None while the past bounds nothing."""
+        lower, _ = bounds(past, confidence)
+        return cls(m0=2.0 * lower - 1.0, alpha=alpha) if 0.0 < lower < 1.0 else None
 
     def update(self, bucket: Mapping[int, NDArray[np.int64]]) -> "Detector":
         """The detector after one closed bucket: histograms of D by weight exponent (129 bins). An empty bucket counts too."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httptools
 import pytest
 import uvloop
 from builders import a_call
@@ -19,6 +20,7 @@ from shadow.errors import ConfigurationError
 from shadow.records import ArmOutcome, FailureKind
 from shadow.replay.lag import LagGauge
 from shadow.replay.openai_http import OpenAIBackend
+from shadow.replay.transport import Attempt
 from shadow.settings import OpenAIBackend as Server
 from shadow.settings import Replay
 
@@ -246,6 +248,16 @@ async def test_bytes_beyond_the_answer_never_become_the_next_one() -> None:
         await client.close()
 
     assert [(o.failure, o.answer.text) for o in outcomes] == [(None, "Hello")] * 3
+
+
+async def test_a_defect_of_ours_is_raised_and_not_blamed_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Attempt, "data", broken)
+
+    with pytest.raises((ZeroDivisionError, httptools.HttpParserCallbackError)):
+        await answer_of(bytes_script(streamed(b"x")))
 
 
 async def test_nobody_listening_is_a_connection_failure() -> None:

@@ -110,14 +110,17 @@ def ask(reply: Any, family: str, answer: str = "the answer", **options: Any) -> 
 def test_a_safe_reply_is_safe(family: str, reply: str) -> None:
     result, _ = ask(reply, family)
 
-    assert isinstance(result, Score) and result.value == 1.0 and not result.findings
+    assert isinstance(result, Score)
+    assert result.value == 1.0
+    assert not result.findings
 
 
 @pytest.mark.parametrize(("family", "reply", "hazards"), [(f, r, h) for f, rs in UNSAFE.items() for r, h in rs])
 def test_an_unsafe_reply_names_its_hazards(family: str, reply: str, hazards: set[str]) -> None:
     result, _ = ask(reply, family)
 
-    assert isinstance(result, Score) and result.value == 0.0
+    assert isinstance(result, Score)
+    assert result.value == 0.0
     assert {f.category for f in result.findings} == hazards
 
 
@@ -140,7 +143,8 @@ def test_the_middle_word_counts_as_the_operator_decides() -> None:
         "Safety: Controversial\nCategories: Politically Sensitive Topics", "qwen3guard", controversial="safe"
     )
 
-    assert isinstance(result, Score) and (result.value, result.label) == (1.0, "controversial")
+    assert isinstance(result, Score)
+    assert (result.value, result.label) == (1.0, "controversial")
 
 
 def test_each_family_is_asked_in_its_own_form() -> None:

@@ -1,5 +1,6 @@
 """Hostile texts: every scorer and the redaction end in bounded time, linearly, and never raise."""
 
+import itertools
 import time
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_repetition_costs_linear_time(piece: str) -> None:
     redact(text)
     judge_all(Case(id="1", prompt=text, candidate=Reply(text=text), messages=messages))
 
-    assert time.process_time() - began < 6
+    assert time.process_time() - began < 3
 
 
 def test_ten_megabytes_are_judged_in_seconds_and_redacted_to_a_bounded_text() -> None:
@@ -52,7 +53,8 @@ def test_ten_megabytes_are_judged_in_seconds_and_redacted_to_a_bounded_text() ->
     clean = redact(text)
 
     assert time.process_time() - began < 20
-    assert "jane" not in clean and len(clean) < 1_000_000
+    assert "jane" not in clean
+    assert len(clean) < 1_000_000
 
 
 def test_cost_of_the_finders_grows_with_the_text_not_its_square() -> None:
@@ -129,4 +131,4 @@ def test_spans_are_disjoint_ordered_and_inside(text: str) -> None:
     spans = sensitive.find(text)
 
     assert all(0 <= s.start < s.end <= len(text) for s in spans)
-    assert all(a.end <= b.start for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(spans))

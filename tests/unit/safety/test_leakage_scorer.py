@@ -127,4 +127,5 @@ def test_no_text_is_unscored() -> None:
 def test_neither_reason_nor_findings_quote_a_value() -> None:
     result = score("Ask jane.doe@corp.example, password = 'hunter2secret!'", system=SYSTEM)
 
-    assert "jane" not in repr(result) and "hunter2" not in repr(result)
+    assert "jane" not in repr(result)
+    assert "hunter2" not in repr(result)

@@ -155,7 +155,8 @@ def test_values_follow_the_label() -> None:
 def test_the_structure_of_an_answer_counts(reply: Reply, expected: str) -> None:
     judged = refusal.judge(reply, refusal.Settings())
 
-    assert judged is not None and judged[0] == expected
+    assert judged is not None
+    assert judged[0] == expected
 
 
 def test_nothing_to_judge_is_unscored() -> None:

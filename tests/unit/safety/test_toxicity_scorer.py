@@ -28,7 +28,8 @@ def score(answer: str, prompt: str = "", **options: object) -> Score | ScorerFai
 def test_open_abuse_is_found(text: str, kind: str) -> None:
     result = score(text)
 
-    assert isinstance(result, Score) and result.value == 0.0
+    assert isinstance(result, Score)
+    assert result.value == 0.0
     assert kind in [f.category for f in result.findings]
 
 
@@ -48,19 +49,22 @@ def test_open_abuse_is_found(text: str, kind: str) -> None:
 def test_talk_about_abuse_is_none(text: str) -> None:
     result = score(text)
 
-    assert isinstance(result, Score) and result.value == 1.0
+    assert isinstance(result, Score)
+    assert result.value == 1.0
 
 
 def test_words_of_the_request_are_not_held_against_the_answer() -> None:
     result = score("You are an idiot.", prompt="Correct the grammar: you are an idiot")
 
-    assert isinstance(result, Score) and result.value == 1.0
+    assert isinstance(result, Score)
+    assert result.value == 1.0
 
 
 def test_no_text_is_unscored() -> None:
     result = score("")
 
-    assert isinstance(result, Score) and result.value is None
+    assert isinstance(result, Score)
+    assert result.value is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,8 @@ def test_the_classifier_decides_when_it_is_named(reply: object, expected: float)
     with serving(Canned(reply)) as url:
         result = score("whatever", endpoint={"url": url, "model": "m"})
 
-    assert isinstance(result, Score) and result.value == expected
+    assert isinstance(result, Score)
+    assert result.value == expected
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,15 @@ def test_a_detector_comes_back_from_bytes_and_ignores_empty_buckets() -> None:
         Detector.from_bytes(b"nonsense")
 
 
+def test_a_detector_starts_below_what_the_past_shows() -> None:
+    past = detector_buckets(np.random.default_rng(10), 0.0, 20)
+
+    detector = Detector.from_past({0: sum(bucket[0] for bucket in past)})
+
+    assert -0.03 < detector.m0 < 0.0
+    assert Detector.from_past({}) is None
+
+
 def test_levels_stay_finite_however_bad_it_gets() -> None:
     detector = Detector(m0=0.5)
     for _ in range(40):
