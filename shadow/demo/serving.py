@@ -159,9 +159,7 @@ class ModelServer:
         if fault == "http_500":
             return _error(500, "the engine crashed on this request (a fault of the demo)")
         generator = None if asked.seed is None else torch.Generator().manual_seed(asked.seed)
-        generation = Generation(
-            ids=ids, max_new=asked.max_new, temperature=asked.temperature, generator=generator
-        )
+        generation = Generation(ids=ids, max_new=asked.max_new, temperature=asked.temperature, generator=generator)
         queue: asyncio.Queue[tuple[int, str | None]] = asyncio.Queue()
         self._queues[id(generation)] = queue
         finished = False

@@ -65,7 +65,12 @@ class Traffic:
     """Customers on a thread of their own. `waiting` says how many records Shadow has yet to account for."""
 
     def __init__(self, *, models_url: str, bootstrap: str, seed: int, waiting: Callable[[int], int]) -> None:
-        self._url, self._bootstrap, self._seed, self._waiting = f"{models_url}/chat/completions", bootstrap, seed, waiting
+        self._url, self._bootstrap, self._seed, self._waiting = (
+            f"{models_url}/chat/completions",
+            bootstrap,
+            seed,
+            waiting,
+        )
         self.pace = Pace()
         self.sent = self.failed = 0
         self.error: BaseException | None = None

@@ -5,6 +5,7 @@ from standard input and end when it closes: a dead parent leaves nobody behind.
 """
 
 import contextlib
+import ctypes
 import logging
 import os
 import signal
@@ -31,6 +32,7 @@ BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_MOST_SECONDS = 15.0
 CALM_SECONDS = 60.0
 _KILL_SECONDS = 3.0
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ class Supervisor:
 
     def _spawn(self, role: str, fds: list[int], options: Mapping[str, object]) -> subprocess.Popen[bytes]:
         command = self._command(role, fds)  # our own interpreter and module: nothing of the configuration stands in it
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=fds)  # noqa: S603
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=fds, preexec_fn=_die_with_parent)  # noqa: S603
         if child.stdin is not None:
             head = msgspec.json.encode({"settings": msgspec.Raw(self._settings), "options": options, "fds": fds})
             with contextlib.suppress(BrokenPipeError):
@@ -162,6 +164,12 @@ class Supervisor:
 
 def _child_command(role: str, fds: list[int]) -> list[str]:
     return [sys.executable, "-m", "shadow.app", role]
+
+
+def _die_with_parent() -> None:
+    """In the child before it starts: Linux ends it when its parent dies, even while it still imports."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _tell(child: subprocess.Popen[bytes], line: bytes) -> None:

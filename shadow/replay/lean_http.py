@@ -74,15 +74,14 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._stamp_ns = time.monotonic_ns()
-        if self._done is None:
+        done = self._done
+        if done is None:
             self._give_up()
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:  # a defect of ours, and never the server's failure
-            done = self._done
-            self._give_up()
-            if done is not None and not done.done():
+            if not done.done():
                 done.set_exception(error)
             self.finish("connection")
             return
