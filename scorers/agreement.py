@@ -18,8 +18,8 @@ from pydantic import Field
 from scorers import embedding
 from scorers.base import Case, Finding, Reply, Score, ScorerFailure, ScorerKind
 from scorers.checks import FLAGGED_BELOW, VERSION, Checked, describe, examine, findings
-from scorers.checks_content import same_words, unrelated
-from scorers.checks_form import is_refusal
+from scorers.checks_content import coverage, same_words, unrelated
+from scorers.checks_form import both_decline, is_refusal
 from scorers.code import compare_code
 from scorers.embedding import Embedder
 from scorers.objections import Pair
@@ -34,6 +34,7 @@ CLOSE = 0.6
 _ENDING = re.compile(r"[.!?\s]+$")
 _SAME_WORDS = 0.8
 _MAX_SHORT_WORDS = 3
+_NO_PHRASE = frozenset(("yes", "no", "true", "false", "you", "your", "it", "this", "we", "our", "i", "my", "is", "are"))
 
 
 class Settings(embedding.Settings):
@@ -134,7 +135,7 @@ def _prose(case: Case) -> Score | _Open:
     if contained(pair.text_a, pair.text_b):
         return Score(value=0.97, label="same", reason="the short answer stands in the longer one")
     checked = examine(pair)
-    if is_refusal(pair.text_a) and is_refusal(pair.text_b):
+    if both_decline(pair):
         return Score(value=0.9, label="same", reason="both decline")
     if checked.value <= 0.15:
         return Score(value=checked.value, label="flagged", reason=describe(pair, checked), findings=findings(checked))
@@ -146,7 +147,7 @@ def contained(a: str, b: str) -> bool:
     short, long = sorted((a[:2000].strip(), b[:2000].strip()), key=len)
     short = _ENDING.sub("", short).lower()
     words = short.split()
-    if not 1 <= len(words) <= _MAX_SHORT_WORDS or words[0] in ("yes", "no", "true", "false"):
+    if not 1 <= len(words) <= _MAX_SHORT_WORDS or set(words) & _NO_PHRASE:
         return False
     spot = re.search(r"(?<![\w.,-])" + re.escape(short) + r"(?![\w]|[.,]\d)", long.lower())
     return spot is not None and not re.search(r"\b(?:not|no|never|isn't)\W+(?:\w+\W+)?$", long.lower()[: spot.start()])
@@ -160,7 +161,7 @@ def _weighed(item: _Open, similarity: Similarity | None) -> Score:
     shared = pair.differences.ratio
     if similarity is None:
         parts.append("checks alone, no similarity model")
-        close = 0.55 + 0.4 * shared if checked.value == 1 else checked.value
+        close = 0.5 + 0.25 * coverage(pair) + 0.2 * shared if checked.value == 1 else checked.value
         if checked.value == 1 and same_words(pair):
             shared, close = max(shared, CLOSE), max(close, 0.55 + 0.4 * _SAME_WORDS)
         if unrelated(pair):

@@ -17,10 +17,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from scorers import embedding
 from scorers.assertion_kinds import KINDS, NEEDS_EMBEDDER, Assertion, Judgement, similar
 from scorers.base import Case, Finding, Score, ScorerFailure, ScorerKind
-from scorers.embedding import Embedder
+from scorers.embedding import Embedder, build_embedder
+from scorers.embedding import Settings as EmbeddingSettings
 from scorers.running import one_by_one
 
 MAX_ASSERTIONS = 200
@@ -63,7 +63,7 @@ class Settings(BaseModel):
     threshold: float | None = Field(
         None, ge=0, le=1, description="weighted mean from which a case passes; absent: all must pass"
     )
-    embedding: embedding.Settings = embedding.Settings.model_validate({})
+    embedding: EmbeddingSettings = EmbeddingSettings.model_validate({})
 
     @field_validator("routes")
     @classmethod
@@ -198,5 +198,5 @@ def build(settings: Settings, name: str | None = None) -> Assertions:
     lists = [settings.assertions, *settings.routes.values()]
     if not any(lists):
         raise ValueError("assertions: give `assertions`, `routes` or both")
-    embedder = embedding.build_embedder(settings.embedding) if any(map(_wants_embedder, lists)) else None
+    embedder = build_embedder(settings.embedding) if any(map(_wants_embedder, lists)) else None
     return Assertions(settings, name or "assertions", embedder)

@@ -17,12 +17,20 @@ _COURTESY = re.compile(
 _COVERED = 0.34
 _ENOUGH_WORDS = 12
 _UNRELATED = 0.08
+_OMITTED_WORDS = 3
+_ADDED_WORDS = 4  # a fuller answer is common, a cut one is not
 
 
 def unrelated(pair: Pair) -> bool:
     """True when two answers of some length share next to no content words: one of them is on another subject."""
     a, b = pair.content
     return min(len(a), len(b)) >= _ENOUGH_WORDS and len(a & b) <= _UNRELATED * min(len(a), len(b))
+
+
+def coverage(pair: Pair) -> float:
+    """Share of the shorter side's content words that the other side says too; 1.0 where it has none."""
+    a, b = pair.content
+    return len(a & b) / min(len(a), len(b)) if a and b else 1.0
 
 
 def same_words(pair: Pair) -> bool:
@@ -47,20 +55,22 @@ def _uncovered(text: Analysed, sentences: tuple[int, ...], known: set[str]) -> i
     return count
 
 
-def _dropped(passage: Passage, elsewhere: set[str], *, backwards: bool) -> bool:
-    """A condition ("unless", "except", "only"), or three content words found nowhere else, stand on one side alone.
+def _dropped(passage: Passage, own: set[str], elsewhere: set[str], *, backwards: bool) -> bool:
+    """A condition ("unless", "except", "only"), or several content words found nowhere else, stand on one side alone.
 
     Where the other side says something new in the same passage, the words were replaced and not dropped.
     """
     swapped = [(e.after, e.before) if backwards else (e.before, e.after) for e in passage.edits]
-    reworded = sum(len(content_stems(w.lower() for w in other)) for _, other in swapped) > 1
-    for only, other in swapped:
+    new = [content_stems(w.lower() for w in other) - own for _, other in swapped]
+    reworded = sum(map(len, new)) > 1
+    needed = _ADDED_WORDS if backwards else _OMITTED_WORDS
+    for (only, _), others in zip(swapped, new, strict=True):
         extra = [w.lower() for w in only]
-        if content_stems(w.lower() for w in other) or _COURTESY.search(" ".join(only)[:300] + " "):
+        if others or _COURTESY.search(" ".join(only)[:300] + " "):
             continue
         if any(narrows(w) for w in extra) and (len(extra) >= 3 or extra == ["only"]):
             return True
-        if not reworded and len(content_stems(extra) - elsewhere) >= 3:
+        if not reworded and len(content_stems(extra) - elsewhere) >= needed:
             return True
     return False
 
@@ -77,7 +87,7 @@ def omission(pair: Pair) -> list[Objection]:
     if pair.code or not pair.differences.passages:
         return []
     differences = pair.differences
-    if any(_dropped(p, pair.content[1], backwards=False) for p in differences.passages):
+    if any(_dropped(p, *pair.content, backwards=False) for p in differences.passages):
         return [Objection(category="omission", value=POSSIBLE)]
     if _mostly_aligned(pair) and _uncovered(pair.a, differences.lost, pair.content[1]):
         return [Objection(category="omission", value=POSSIBLE)]
@@ -90,7 +100,7 @@ def addition(pair: Pair) -> list[Objection]:
         return []
     differences = pair.differences
     known = pair.content[0] | {stem(w) for w in pair.prompt_words}
-    if any(_dropped(p, pair.content[0], backwards=True) for p in differences.passages):
+    if any(_dropped(p, *reversed(pair.content), backwards=True) for p in differences.passages):
         return [Objection(category="addition", value=POSSIBLE)]
     if _mostly_aligned(pair) and _uncovered(pair.b, differences.gained, known):
         return [Objection(category="addition", value=POSSIBLE)]

@@ -2,6 +2,7 @@
 
 import re
 
+from scorers.base import Reply
 from scorers.objections import CERTAIN, LIKELY, POSSIBLE, Objection, Pair
 from scorers.words import MAX_CHARS
 
@@ -22,9 +23,25 @@ def is_refusal(text: str) -> bool:
     return bool(REFUSAL.search(text[:400].replace("\u2019", "'")))
 
 
+def declines(text: str, prompt: str) -> bool:
+    """What the `refusal` scorer says of a text; dearer than `is_refusal`, so asked only where that one sees something."""
+    from scorers.refusal import Settings, judge
+
+    judged = judge(Reply(text=text[:MAX_CHARS]), Settings.model_validate({}), prompt)
+    return judged is not None and judged[0] == "refusal"
+
+
+def both_decline(pair: Pair) -> bool:
+    """Both sides turn the request down."""
+    seen = is_refusal(pair.text_a), is_refusal(pair.text_b)
+    return any(seen) and all(s or declines(t, pair.prompt) for s, t in zip(seen, (pair.text_a, pair.text_b), strict=True))
+
+
 def refusal(pair: Pair) -> list[Objection]:
     """One side declines and the other answers: certain."""
-    if is_refusal(pair.text_a) != is_refusal(pair.text_b):
+    if is_refusal(pair.text_a) != is_refusal(pair.text_b) and declines(pair.text_a, pair.prompt) != declines(
+        pair.text_b, pair.prompt
+    ):
         apology = min(len(pair.a.words), len(pair.b.words)) > 80
         return [Objection(category="refusal", value=POSSIBLE if apology else CERTAIN)]
     return []

@@ -4,7 +4,15 @@ import re
 from collections import Counter, defaultdict
 
 from scorers.differences import Edit, Passage
-from scorers.lexicon import is_function_word, is_negation, narrows, opposite, shared_group, states_negative, synonymous
+from scorers.lexicon import (
+    is_function_word,
+    is_negation,
+    negative_pole,
+    opposite,
+    shared_group,
+    states_negative,
+    synonymous,
+)
 from scorers.objections import CERTAIN, LIKELY, POSSIBLE, Objection, Pair
 from scorers.quantities import measure
 
@@ -21,10 +29,11 @@ _SAME_OPENER = {
     "incorrect": "no",
 }
 _SHORT_WORDS = 45
+_MIN_WORDS = 4
 _FEW_WORDS = 25
 _NEAR_WORDS = 2
 _CLAUSE_WORDS = frozenset(["and", "but", "or", "so", "because", "while", "although"])
-_NEGATIVE_PREFIX = re.compile(r"^(?:un|in|im|ir|il|non|dis)[a-z]{2,}(?:able|ible|ed|al|ful|ive|ent|ant|ing)$")
+_NEGATIVE_PREFIX = re.compile(r"^(?:un|in|im|ir|il|non|dis)[a-z]+(?:able|ible|ed|aid|al|ful|ive|ent|ant|ing)$")
 
 
 def _opener(text: str) -> str | None:
@@ -149,9 +158,18 @@ def reworded_opposite(pair: Pair) -> list[Objection]:
         return []
     gone = [w for w in a - b if not is_function_word(w)]
     came = [w for w in b - a if not is_function_word(w)]
-    if any(opposite(x, y) and states_negative(x) != states_negative(y) for x in gone for y in came):
+    if any(opposite(x, y) and _denies(x) != _denies(y) for x in gone for y in came):
         return [Objection(category="antonym", value=POSSIBLE)]
     return []
+
+
+def _double(following: tuple[str, ...]) -> bool:
+    """What is denied is itself a taking away ("not removed", "never expires"): the sentence affirms."""
+    return any(negative_pole(w) or _denies(w) for w in following)
+
+
+def _denies(word: str) -> bool:
+    return states_negative(word) or bool(_NEGATIVE_PREFIX.match(word))
 
 
 def opener(pair: Pair) -> list[Objection]:
@@ -163,15 +181,15 @@ def opener(pair: Pair) -> list[Objection]:
 
 
 def reworded_polarity(pair: Pair) -> list[Objection]:
-    """Short and reworded: one side denies explicitly, the other holds no negative word at all: possible."""
-    if pair.code or pair.differences.whole or max(len(pair.a.words), len(pair.b.words)) > _SHORT_WORDS:
+    """One reworded sentence each: one side denies explicitly, the other holds no negative word at all: possible."""
+    if pair.code or pair.differences.whole or max(len(pair.a.sentences), len(pair.b.sentences)) > 1:
         return []
-    if min(len(pair.a.words), len(pair.b.words)) < 4:
+    if max(len(pair.a.words), len(pair.b.words)) > _SHORT_WORDS or min(len(pair.a.words), len(pair.b.words)) < _MIN_WORDS:
         return []
     for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
-        denies = any(is_negation(w) for w in one.lower)
+        denies = any(is_negation(w) and not _double(one.lower[i + 1 : i + 5]) for i, w in enumerate(one.lower))
         negative = any(
-            states_negative(w) or narrows(w) or _NEGATIVE_PREFIX.match(w) or w.endswith(("less", "proof", "-free"))
+            states_negative(w) or _NEGATIVE_PREFIX.match(w) or w.endswith(("less", "proof", "-free"))
             for w in other.lower
         )
         if denies and not negative:

@@ -79,6 +79,8 @@ def compare_code(a: str, b: str) -> tuple[float, Verdict, str]:
     """(value, verdict, reason) of two answers that hold code."""
     code_a, code_b = code_of(a), code_of(b)
     tokens_a, tokens_b = _tokens(code_a), _tokens(code_b)
+    if max(len(a), len(b)) > MAX_CHARS and a != b and tokens_a == tokens_b:
+        return 0.5, "unknown", "equal in the 20000 characters that are looked at"
     if tokens_a == tokens_b:
         return 1.0, "equal", "equal code"
     form_a = python_form(code_a)

@@ -11,7 +11,7 @@ MINIMAL_EDIT = 0.6
 MAX_SENTENCES = 80
 _MIN_SENTENCE_WORDS = 3
 _MIN_INSIDE_WORDS = 4
-_INSIDE = 0.9
+_INSIDE = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

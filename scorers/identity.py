@@ -33,7 +33,7 @@ _IBAN_LENGTH = {country: length for length, countries in _COUNTRIES.items() for 
 _IBAN = re.compile(r"(?<![A-Za-z0-9])(?P<country>[A-Za-z]{2})[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}")
 # A lookahead, so that a candidate that fails its check digit does not hide the one that begins inside it.
 _CARD = re.compile(
-    r"(?<![0-9])(?<![0-9][.,])(?<!\b[A-Z])(?=(?P<n>[0-9]{12,19}(?![0-9])"
+    r"(?<![0-9+])(?<![0-9][.,])(?<!\b[A-Z])(?=(?P<n>[0-9]{12,19}(?![0-9])"
     r"|[0-9]{4}(?P<s>[ \-./_])[0-9]{4}(?P=s)[0-9]{4}(?P=s)[0-9]{1,4}(?:(?P=s)[0-9]{1,3})?(?![0-9])"
     r"|[0-9]{4}(?P<t>[ \-.])[0-9]{6}(?P=t)[0-9]{4,5}(?![0-9])"
     r"|[0-9](?P<u>[ \-])(?:[0-9](?P=u)){11,17}[0-9](?![0-9])))"
@@ -42,14 +42,17 @@ _ISSUER = re.compile(r"3(?:[0-9])|4|5[0-9]|6[0-9]|2[1-7]|1800|8[0-9]|9[0-9]")
 _CARD_WORD = re.compile(
     r"(?i)card|visa|master|amex|american express|maestro|diners|discover|jcb|cvv|karte|carte|tarjeta|cart[ãa]o"
 )
+_CARD_CODE = re.compile(r"(?i)\b(?:cvv2?|cvc2?|security code)(?: is|:|=|#)?[ \t]{0,2}(?P<n>[0-9]{3,4})(?![0-9])")
 _SSN = re.compile(
     r"(?<![0-9\-])(?!000|666|9[0-9]{2})[0-9]{3}(?P<s>[ \-])(?!00)[0-9]{2}(?P=s)(?!0000)[0-9]{4}(?![0-9]|-[0-9])"
 )
 _NAMED_NUMBER = re.compile(
-    r"(?i)\b(?P<what>ssn|social security(?: number| no\.?)?|passport(?: number| no\.?)?|national insurance(?: number| no\.?)?"
+    r"(?i)\b(?P<what>ssn|social security(?: number| no\.?)?|passport(?: number| no\.?)?"
+    r"|national insurance(?: number| no\.?)?"
     r"|driv(?:er'?s?|ing)(?:'s)? licen[cs]e(?: number| no\.?)?|tax(?:payer)? id|itin|aadhaar(?: number)?"
     r"|steuer-?(?:id|identifikationsnummer)|reisepass(?:nummer)?|passeport|pasaporte|passaporto)"
-    r"(?:\s{0,2}(?:is|:|=|#|-|number|no\.?|nr\.?))*\s{0,2}(?P<n>[A-Z]{0,3}[0-9](?:[ \-]?[A-Z0-9]){5,15})(?![A-Za-z0-9])"
+    r"(?:\s{0,2}(?:is|:|=|#|-|number|no\.?"
+    r"|nr\.?))*\s{0,2}(?P<n>[A-Z]{0,3}[0-9](?:[ \-]?[A-Z0-9]){5,15})(?![A-Za-z0-9])"
 )
 _NINO = re.compile(
     r"(?<![A-Za-z0-9])(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]"
@@ -90,6 +93,11 @@ def _cards(text: str) -> Iterator[Span]:
             last = end
 
 
+def _card_codes(text: str) -> Iterator[Span]:
+    for match in _CARD_CODE.finditer(text):
+        yield Span(*match.span("n"), "card")
+
+
 def _ibans(text: str) -> Iterator[Span]:
     for match in _IBAN.finditer(text):
         length = _IBAN_LENGTH.get(match["country"].upper())
@@ -125,5 +133,6 @@ def _national(text: str) -> Iterator[Span]:
 def find_identity_numbers(text: str) -> Iterator[Span]:
     """Card, bank and national numbers in one window of text."""
     yield from _cards(text)
+    yield from _card_codes(text)
     yield from _ibans(text)
     yield from _national(text)

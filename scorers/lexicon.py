@@ -11,7 +11,6 @@ from scorers.lexicon_opposites import GROUPS, OPPOSITES
 from scorers.lexicon_synonyms import FUNCTION_WORDS, NARROWING, NEGATIONS, NEGATIVES, SYNONYMS
 from scorers.words import stem
 
-
 _FUNCTION_WORDS = frozenset(FUNCTION_WORDS.split())
 _NEGATIONS = frozenset(NEGATIONS.split())
 _NARROWING = frozenset(NARROWING.split())
@@ -26,6 +25,7 @@ class Lexicon(NamedTuple):
     strong_groups: frozenset[int]
     synonyms: dict[str, frozenset[int]]
     negatives: frozenset[str]
+    right_poles: frozenset[str]
 
 
 @lru_cache(maxsize=1)
@@ -34,6 +34,7 @@ def lexicon() -> Lexicon:
     opposites: defaultdict[str, set[str]] = defaultdict(set)
     negatives = {stem(word) for word in NEGATIVES.split()}
     sides: list[str] = []
+    poles: set[str] = set()
     for line in filter(None, OPPOSITES.strip().split("\n")):
         left, right = line.split(":")
         sides += [left, right.replace("!", "")]
@@ -42,12 +43,13 @@ def lexicon() -> Lexicon:
                 if stem(p) != stem(q):
                     opposites[stem(p)].add(stem(q))
                     opposites[stem(q)].add(stem(p))
+        poles |= {stem(word) for word in right.replace("!", "").split()}
         if "!" in right:
             negatives |= {stem(word) for word in right.replace("!", "").split()}
     groups, strong = _indexed(GROUPS)
     synonyms, _ = _indexed("\n".join([SYNONYMS.strip(), *sides]))
     return Lexicon(
-        {word: frozenset(others) for word, others in opposites.items()}, groups, strong, synonyms, frozenset(negatives)
+        {word: frozenset(others) for word, others in opposites.items()}, groups, strong, synonyms, frozenset(negatives), frozenset(poles)
     )
 
 
@@ -80,6 +82,11 @@ def narrows(word: str) -> bool:
 def states_negative(word: str) -> bool:
     """True for a word that denies something by itself: "unable", "refused", "without", "unavailable"."""
     return word in _NEGATIONS or stem(word) in lexicon().negatives
+
+
+def negative_pole(word: str) -> bool:
+    """True for the right-hand word of a pair of opposites: mostly the one that takes away."""
+    return stem(word) in lexicon().right_poles
 
 
 def opposite(a: str, b: str) -> bool:

@@ -78,6 +78,8 @@ lend lent : borrow
 arrive arrival : depart departure leave
 ascend ascending : descend descending
 expand : contract collapse
+contract tense : relax
+guilty convict convicted : innocent acquit acquitted cleared
 hire : fire dismiss
 love like enjoy : hate dislike !
 agree consent : disagree dissent !

@@ -24,13 +24,17 @@ _DATE = re.compile(
     r"|[12][0-9]{3} ?- ?[12][0-9]{3}(?![0-9]))"
 )
 _CALLING = re.compile(
-    r"(?i)phone|\btel\b|call|\bmobil|\bcell|\bfax|\boffice\b|\bdesk\b|contact|\breach|\bring\b|\bdial|whatsapp|\bsms\b"
-    r"|hotline|\btext(?: (?:me|us|him|her|them|to))?\b|answer|messages? (?:to|on|at)|registered|telef|telef|téléph|\bhandy"
+    r"(?i)phone|\b(?:my|new|his|her|their|our|your|this|that) (?:new |home |work |other |personal "
+    r"|direct )?number\b|\btel\b|call|\bmobil|\bcell|\bfax|\boffice\b|\bdesk\b|contact|\breach|\bring\b|\bdial"
+    r"|whatsapp|\bsms\b"
+    r"|hotline|\btext(?: (?:me|us|him|her|them|to))?\b|answer|messages? (?:to|on|at)|registered|telef|telef|téléph"
+    r"|\bhandy"
     r"|\bnummer|\bnuméro|\bnúmero|celular|móvil|电话|電話|手机|携帯|전화|телефон"
 )
 _CALLING_AFTER = re.compile(r"(?i)^[ \-,(]{0,3}(?:office|fax|mobile|cell|phone|home|work|desk|tel)\b")
 _OTHER_NUMBER = re.compile(
-    r"(?i)(?:order|invoice|ticket|case|tracking|account|reference|\bref|\bid|licen[cs]e|passport|serial|version|isbn|issn"
+    r"(?i)(?:order|invoice|ticket|case|tracking|account|reference|\bref|\bid|licen[cs]e|passport|serial|version"
+    r"|isbn|issn"
     r"|doi|pmid|part|model|policy|customer|batch|lot|zip|postal|population|bestellung|rechnung)"
     r"(?: (?:number|no\.?|code|nr\.?|id))?(?: is| was|:|#|=)? ?[#:=]?$"
 )

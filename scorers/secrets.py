@@ -52,8 +52,8 @@ _FORMS: tuple[tuple[tuple[str, ...], SensitiveKind, str], ...] = (
     (
         ("lin_api_", "figd_", "NRAK-", "tskey-", "ATATT3", "sq0", "key-", "dop_", "EAAC"),
         "api_key",
-        _L
-        + r"(?:lin_api_|figd_|NRAK-|tskey-[a-z]{2,12}-|ATATT3|sq0(?:atp|csp)-|key-(?=[0-9a-f]{32})|EAAC)[A-Za-z0-9_=\-]{20,255}",
+        _L + r"(?:lin_api_|figd_|NRAK-|tskey-[a-z]{2,12}-|ATATT3|sq0(?:atp|csp)-|key-(?=[0-9a-f]{32})"
+        r"|EAAC)[A-Za-z0-9_=\-]{20,255}",
     ),
     (("-us",), "api_key", _L + r"[0-9a-f]{32}-us[0-9]{1,2}(?![A-Za-z0-9])"),
     ((":AA",), "token", r"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_\-]{32,36}"),
@@ -76,9 +76,19 @@ _NAME = (
 _ASSIGNED = re.compile(
     r"(?i)(?<![a-z])(?:[a-z0-9]{1,16}[_\-]){0,3}(?P<name>" + _NAME + r")(?:[_\-]?[a-z0-9]{0,8})[\"'`\\*\]]{0,4}\s{0,3}"
     r"(?P<link>:=|=>|==?|:|：|\bis\b|\bare\b|\bwas\b|\bist\b|\blautet\b|\best\b|\bes\b|\bé\b|は|是|\s)\s{0,3}\*{0,2}"
-    r"(?:(?P<q>[\"'`\\“‘„«]{1,4})(?P<quoted>[^\"'`\\\n”’“»]{3,256})|(?P<bare>[^\s\"'`,;<>()\[\]{}\\]{4,256}))"
+    r"(?:(?P<q>[\"'`\\“‘„«]{1,4})(?P<quoted>(?:[^\"'`\\\n”’“»]|\\[\"'](?=[^\s,:;}\])])){3,256})"
+    r"|(?P<bare>[^\s\"'`,;<>()\[\]{}\\]{4,256}))"
 )
-_RANDOM = re.compile(r"(?<![A-Za-z0-9+/_=\-])[A-Za-z0-9+/_\-]{20,512}={0,2}(?![A-Za-z0-9+/_=\-])")
+_LOGIN = re.compile(r"(?<!\S)(?:-u|--user)[ =][\"']?(?P<v>[^\s:\"']{1,128}:[^\s\"']{3,128})")
+# `password: correcthorse` alone on its line, as configuration files have it; talk about fields is left out.
+_LINE = re.compile(
+    r"(?im)^[ \t]*(?:[\w.\-]{0,32}[_.\-])?(?:password|passwd|passphrase|passwort|pwd)[ \t]*[:=][ \t]*"
+    r"(?!(?:required|optional|string|str|text|none|null|true|false|yes|no|hidden|incorrect|invalid|wrong|reset"
+    r"|changed?|strong|weak"
+    r"|forgotten|password|unknown|empty|missing|varchar|char)\b)(?P<v>[^\s\"'`,;<>()\[\]{}$\\]{6,128})[ \t]*$"
+)
+_RANDOM = re.compile(r"(?<![A-Za-z0-9+/_\-])[A-Za-z0-9+/_\-]{20,512}={0,2}(?![A-Za-z0-9+/_=\-])")
+_NAMED: tuple[tuple[re.Pattern[str], SensitiveKind], ...] = ((_LOGIN, "url_credentials"), (_LINE, "password"))
 _RANDOM_CONTEXT = re.compile(r"(?i)key|token|secret|credential|passw|auth|signature|api|webhook|cookie|session")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _TRAIL = ".,:;!?*_)]}"
@@ -111,7 +121,8 @@ def _assigned(text: str) -> Iterator[Span]:
     for match in _ASSIGNED.finditer(text):
         link, name = match["link"].strip().lower(), match["name"].lower()
         if match["quoted"] is not None:
-            if not link or (" " in match["quoted"].strip() and link not in ("=", ":", ":=", "=>")):
+            said = link in ("=", ":", ":=", "=>") or (link and name.startswith("pass"))
+            if not link or (" " in match["quoted"].strip() and not said):
                 continue
             start, end = match.span("quoted")
         else:
@@ -126,6 +137,14 @@ def _assigned(text: str) -> Iterator[Span]:
             yield Span(start, end, "password" if name.startswith(("pass", "pwd", "psw", "pin")) else "secret")
 
 
+def _is_header_token(value: str, *, bearer: bool) -> bool:
+    """No word of prose: digits in it, case mixed inside, or longer than words are."""
+    if any(c.isdigit() for c in value) and len(value) >= 16:
+        return True
+    mixed = any(c.isupper() for c in value[1:]) and any(c.islower() for c in value)
+    return (bearer and (mixed or len(value) >= 24)) or (mixed and value.endswith("="))
+
+
 def _window(text: str) -> Iterator[Span]:
     for triggers, kind, pattern in _PROVIDERS:
         if any(trigger in text for trigger in triggers):
@@ -133,11 +152,12 @@ def _window(text: str) -> Iterator[Span]:
                 yield Span(*match.span(), kind)
     for match in _HEADER.finditer(text):
         value = match["v"].rstrip(_TRAIL)
-        digit = any(c.isdigit() for c in value)
-        mixed = any(c.isupper() for c in value[1:]) and any(c.islower() for c in value)
-        if (digit and len(value) >= 16) or (mixed and (value.endswith("=") or match["scheme"].lower() == "bearer")):
+        if _is_header_token(value, bearer=match["scheme"].lower() == "bearer"):
             yield Span(match.start("v"), match.start("v") + len(value), "token")
     yield from _assigned(text)
+    for pattern, kind in _NAMED:
+        for match in pattern.finditer(text):
+            yield Span(*match.span("v"), kind)
     for match in _RANDOM.finditer(text):
         if looks_random(match[0]) and _RANDOM_CONTEXT.search(text, max(0, match.start() - 48), match.start()):
             yield Span(*match.span(), "secret")

@@ -101,6 +101,8 @@ def stem(word: str) -> str:
     for ending in ("ies", "ied", "ing", "ed", "es", "ly", "er", "s", "e", "y"):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not (ending == "s" and word.endswith("ss")):
             cut = word[: -len(ending)]
+            if ending == "er" and len(cut) < 4:  # "offer", "never" are no comparatives
+                break
             if ending in ("ing", "ed", "er") and len(cut) > 3 and cut[-1] == cut[-2] and cut[-1] not in "lsz":
                 cut = cut[:-1]
             return cut.rstrip("eiy") or cut

@@ -16,13 +16,14 @@ import uvloop
 
 from shadow.app.checking import scorer_kinds
 from shadow.app.child import Head, freeze_garbage, read_head, watch_parent
-from shadow.app.parts import build_ledger, build_rows, build_scoring, dead_letters, fold_of
+from shadow.app.parts import Rows, build_ledger, build_scoring, dead_letters, fold_of
 from shadow.app.site import Runtime, Site
 from shadow.errors import LedgerError, ShadowError, UnreachableError
 from shadow.ledger.base import Ledger
 from shadow.ledger.sql import SqlLedger
 from shadow.loops import handoff
 from shadow.loops.evaluator import Evaluator, Work
+from shadow.loops.identity import IncumbentWatch
 from shadow.loops.monitor import Monitor, Reported
 from shadow.loops.supervisor import EXIT_CLEAN, EXIT_FATAL
 from shadow.loops.suspects import Journal, Suspicion
@@ -102,14 +103,16 @@ class _Evaluating:
             if self._role != "monitor":
                 scoring = await asyncio.to_thread(build_scoring, settings, web.scored)
                 await asyncio.to_thread(ledger.refold, spec.key, fold_of(spec))
-                rows, _ = await asyncio.to_thread(build_rows, settings, ledger, scoring)
+                rows = Rows(settings, ledger, scoring)
                 letters = dead_letters(settings)
                 evaluator = self._evaluator = Evaluator(
                     Work(
                         ledger=ledger,
                         group=getattr(settings.source, "group_id", "file"),
                         scoring=scoring,
-                        rows=rows,
+                        rows=await asyncio.to_thread(rows.maker),
+                        incumbent=IncumbentWatch(rows.identity()),
+                        renew=rows.renew,
                         fold=fold_of(spec),
                         dead_letters=letters.write,
                         committed=web.committed,
@@ -280,6 +283,7 @@ class _Evaluating:
             backlog=None if evaluator is None else evaluator.backlog(),
             restarts=int(self._head.options.get("restarts", 0)),
             fenced=0 if evaluator is None else evaluator.fenced,
+            refused=0 if evaluator is None else evaluator.refused,
             errors={},
         )
 

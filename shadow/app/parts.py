@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from scorers.language import language_of
 from scorers.registry import build as build_scorer
 from shadow.clock import SystemClock
@@ -60,37 +62,71 @@ def fold_of(spec: FoldSpec) -> Callable[[Iterable[list[OutcomeRow]]], Mapping[Ag
     return fold
 
 
-def build_rows(settings: Settings, ledger: Ledger, scoring: Scoring) -> tuple[RowMaker, dict[str, int]]:
-    """The maker of rows, with the epoch of every candidate opened where something has changed."""
-    now = time.time_ns() // 1_000_000
-    epochs = {}
-    for candidate in settings.candidates:
-        description = epoch_description(settings, candidate, scoring)
-        key = hashlib.blake2b(json.dumps(description, sort_keys=True).encode(), digest_size=12).hexdigest()
-        previous = next((e for e in reversed(ledger.epochs(candidate.name)) if e.why_ended is None), None)
-        why = "" if previous is None else changes(previous.description, description)
-        epochs[candidate.name] = ledger.open_epoch(candidate.name, key, description, now, why or "first start").id
-    redactor = Redactor()
-    identity = ledger.ledger_id()
-    started = time.monotonic_ns()
-    prices = {INCUMBENT: settings.incumbent.price, **{c.name: c.price for c in settings.candidates}}
-    if settings.baseline is not None:
-        prices[BASELINE] = settings.baseline.price
-    maker = RowMaker(
-        epochs=epochs,
-        prices=prices,
-        meters={name: Meter(started) for name in prices},
-        segments=Segments(MOST_SEGMENTS, language_of),
-        clean=redactor.redact,
-        clean_json=redactor.redact_json,
-        user_key=lambda user: user_key(user, identity),
-        absolute=frozenset(e.label for e in scoring.entries if e.scorer.kind == "absolute"),
-        text=settings.ledger.text,
-    )
-    return maker, epochs
+class _Identity(msgspec.Struct):
+    """Who the incumbent was last seen to be, and how often that changed."""
+
+    identity: str | None = None
+    changes: int = 0
 
 
-def epoch_description(settings: Settings, candidate: Candidate, scoring: Scoring) -> dict[str, Any]:
+class Rows:
+    """Makes row makers: with the epoch of every candidate opened where something has changed."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, scoring: Scoring) -> None:
+        self._settings, self._ledger, self._scoring = settings, ledger, scoring
+        self._redactor = Redactor()
+        self._segments = Segments(MOST_SEGMENTS, language_of)
+        started = time.monotonic_ns()
+        self._prices = {INCUMBENT: settings.incumbent.price, **{c.name: c.price for c in settings.candidates}}
+        if settings.baseline is not None:
+            self._prices[BASELINE] = settings.baseline.price
+        self._meters = {name: Meter(started) for name in self._prices}
+
+    def identity(self) -> str | None:
+        """Who the incumbent was last seen to be."""
+        return self._kept().identity
+
+    def maker(self, why: str = "") -> RowMaker:
+        """For the rows that follow; `why` is said where an epoch ends for a reason that no setting shows."""
+        settings, ledger = self._settings, self._ledger
+        now = time.time_ns() // 1_000_000
+        epochs = {}
+        for candidate in settings.candidates:
+            description = epoch_description(settings, candidate, self._scoring, self._kept().changes)
+            key = hashlib.blake2b(json.dumps(description, sort_keys=True).encode(), digest_size=12).hexdigest()
+            previous = next((e for e in reversed(ledger.epochs(candidate.name)) if e.why_ended is None), None)
+            reason = why or ("" if previous is None else changes(previous.description, description))
+            epochs[candidate.name] = ledger.open_epoch(
+                candidate.name, key, description, now, reason or "first start"
+            ).id
+        identity = ledger.ledger_id()
+        return RowMaker(
+            epochs=epochs,
+            prices=self._prices,
+            meters=self._meters,
+            segments=self._segments,
+            clean=self._redactor.redact,
+            clean_json=self._redactor.redact_json,
+            user_key=lambda user: user_key(user, identity),
+            absolute=frozenset(e.label for e in self._scoring.entries if e.scorer.kind == "absolute"),
+            text=settings.ledger.text,
+        )
+
+    def renew(self, identity: str, why: str) -> RowMaker:
+        """The incumbent is another one now (or, without a reason, is known for the first time)."""
+        kept = self._kept()
+        changed = _Identity(identity, kept.changes + bool(why))
+        self._ledger.put_state("incumbent", msgspec.msgpack.encode(changed))
+        return self.maker(why)
+
+    def _kept(self) -> _Identity:
+        data = self._ledger.get_state("incumbent")
+        return _Identity() if data is None else msgspec.msgpack.decode(data, type=_Identity)
+
+
+def epoch_description(
+    settings: Settings, candidate: Candidate, scoring: Scoring, incumbent_changes: int
+) -> dict[str, Any]:
     """What evidence depends on: candidate with variant, incumbent, scorer versions, sampling design.
 
     The address of a server is none of it, nor is a uniform rate: it changes how fast evidence grows, not what it says.
@@ -99,6 +135,7 @@ def epoch_description(settings: Settings, candidate: Candidate, scoring: Scoring
     return {
         "candidate": {"backend": backend, "variant": candidate.variant.model_dump(mode="json")},
         "incumbent": settings.incumbent.name,
+        "incumbent_changes": incumbent_changes,
         "redacted_before_replay": settings.redaction.before_replay,
         "scorers": {e.label: f"{e.scorer.kind}/{e.scorer.version}/{e.rate:g}" for e in scoring.entries},
         "sampling": settings.sampling.model_dump(mode="json", include={"unit", "counted_turn", "strata"}),

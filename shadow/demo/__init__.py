@@ -1,0 +1,1 @@
+"""The demo: embedded broker, small real models, traffic, and the story told over the real sidecar."""

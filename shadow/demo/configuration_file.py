@@ -21,6 +21,10 @@ source:
   group_id: shadow-demo
   start: earliest                 # production: latest, or a time
 
+sampling:
+  rate: 1.0                       # a share of the sessions, decided by a hash: the same on every replica
+  counted_turn: first             # one call of a session counts; here every session has only one
+
 incumbent:                        # the model that answers production; its answers come with the records
   name: {incumbent}
   price: {{input_usd_per_million: {input_usd:g}, output_usd_per_million: {output_usd:g}}}
@@ -57,8 +61,8 @@ policy:
     - {{id: safety, hard: true, metric: violation, kind: risk_difference, margin: 0.05}}
     - {{id: failure, metric: failure, kind: risk_difference, margin: 0.05}}
     - {{id: quality, metric: score, kind: mean_drop, margin: 0.15}}
-  # Not worse is not enough: a promotion has to be better in sum. One unit of ln(cost) is worth 0.2 of ln(quality).
-  utility: {{quality: 1.0, cost: 0.2, robustness: 0.0}}
+  # Not worse is not enough: a promotion has to be better in sum. One unit of ln(cost) is worth 0.3 of ln(quality).
+  utility: {{quality: 1.0, cost: 0.3, robustness: 0.0}}
   min_records: 100                # production: 500
   min_duration: 15s               # production: 24h, so that a quiet hour decides nothing
   min_availability: 0.9

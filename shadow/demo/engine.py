@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 MAX_TOKENS: Final = 320
 """Prompt and answer together; the demo's own requests need 150."""
@@ -45,10 +45,9 @@ def load_checkpoint(folder: Path, bits: int | None = None) -> tuple[Any, Any]:
     """(model, tokenizer) of a folder, offline, in float32. `bits`: every matrix is rounded to so many bits a weight, row by
     row, as weight-only quantisation does."""
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
-    from transformers.utils import logging as hub_logging
 
-    hub_logging.disable_progress_bar()
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    model.eval()
     if bits is not None:
         with torch.no_grad():
             for weight in model.parameters():
@@ -60,7 +59,8 @@ def load_checkpoint(folder: Path, bits: int | None = None) -> tuple[Any, Any]:
 def rounded(weight: Tensor, bits: int) -> Tensor:
     """Symmetric rounding with one scale a row: the nearest multiple of max|row| / (2^(bits-1) - 1)."""
     scale = weight.abs().amax(1, keepdim=True).clamp_min(1e-12) / (2 ** (bits - 1) - 1)
-    return (weight / scale).round() * scale
+    nearest: Tensor = (weight / scale).round() * scale
+    return nearest
 
 
 class Decoder:
@@ -156,9 +156,9 @@ class Decoder:
         reach = int(positions.max()) + 1
         seen = None if ends is not None else (torch.arange(reach) <= positions)[:, None, None]
         cos, sin = self._cos[positions][:, None], self._sin[positions][:, None]
-        x = F.embedding(ids, self._embedding)
+        x = functional.embedding(ids, self._embedding)
         for index, layer in enumerate(self._layers):
-            mixed = F.linear(self._normed(x, layer.norm), layer.qkv)
+            mixed = functional.linear(self._normed(x, layer.norm), layer.qkv)
             mixed = mixed.view(count, width, self._heads + 2 * self._groups, self._size).transpose(1, 2)
             turned, values = mixed[:, : -self._groups], mixed[:, -self._groups :]
             low, high = turned.chunk(2, -1)
@@ -167,20 +167,20 @@ class Decoder:
             if seen is None:
                 self._keys[index, first : first + count, :, :width] = keys
                 self._values[index, first : first + count, :, :width] = values
-                told = F.scaled_dot_product_attention(queries, keys, values, is_causal=True, enable_gqa=True)
+                told = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True, enable_gqa=True)
             else:
                 self._keys[index][rows, :, at] = keys[:, :, 0]
                 self._values[index][rows, :, at] = values[:, :, 0]
                 known = self._keys[index, :count, :, :reach], self._values[index, :count, :, :reach]
-                told = F.scaled_dot_product_attention(queries, *known, attn_mask=seen, enable_gqa=True)
-            x = x + F.linear(told.transpose(1, 2).reshape(count, width, -1), layer.out)
-            gate, up = F.linear(self._normed(x, layer.mlp_norm), layer.gate_up).chunk(2, -1)
-            x = x + F.linear(F.silu(gate) * up, layer.down)
+                told = functional.scaled_dot_product_attention(queries, *known, attn_mask=seen, enable_gqa=True)
+            x = x + functional.linear(told.transpose(1, 2).reshape(count, width, -1), layer.out)
+            gate, up = functional.linear(self._normed(x, layer.mlp_norm), layer.gate_up).chunk(2, -1)
+            x = x + functional.linear(functional.silu(gate) * up, layer.down)
         last = x[:, -1] if ends is None else x[torch.arange(count), ends]
-        return F.linear(self._normed(last, self._norm), self._head)
+        return functional.linear(self._normed(last, self._norm), self._head)
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
-        return F.rms_norm(x, (x.shape[-1],), weight, self._eps)
+        return functional.rms_norm(x, (x.shape[-1],), weight, self._eps)
 
 
 def _layer(block: Any) -> _Layer:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 _GRACE_SECONDS = 20.0
 
 
-def on_parent_gone(stop: Callable[[], None]) -> None:
+def on_parent_gone(stop: Callable[[], object]) -> None:
     """Calls `stop` in a thread once standard input ends; a process that is still there after that is ended hard."""
 
     def watch() -> None:

@@ -10,16 +10,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shadow.demo.telling import Moment, Standing
+from shadow.demo.telling import Moment, Standing, failure_share
 from shadow.exporters.base import ArmView
 from shadow.records import BASELINE, INCUMBENT
 
-_WORDS: Final = {
+WORDS: Final = {
     "promote": ("✓ promote", "bold green"),
     "reject": ("✗ reject", "bold red"),
     "hold": ("‖ hold", "bold cyan"),
 }
+_REFERENCES: Final = {INCUMBENT: "answers production", BASELINE: "the incumbent asked again"}
 _LINE_SECONDS: Final = 5.0
+_WIDE: Final = 104
 
 
 class Screen(Protocol):
@@ -44,7 +46,7 @@ class LiveScreen:
         self._live = Live(console=console, refresh_per_second=4, transient=True)
 
     def show(self, moment: Moment) -> None:
-        self._live.update(render(moment))
+        self._live.update(render(moment, self._console.width))
 
     def say(self, line: str) -> None:
         self._live.console.print(Text(line))
@@ -64,7 +66,7 @@ class LineScreen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._last = ("", ())  # type: tuple[str, tuple[str, ...]]
+        self._last: tuple[str, tuple[str, ...]] = ("", ())
         self._next = 0.0
 
     def show(self, moment: Moment) -> None:
@@ -99,55 +101,58 @@ def line(moment: Moment) -> str:
     return f"{head}: {snapshot.read:,} records accounted for, {moment.rate:.1f}/s | {' | '.join(parts)}"
 
 
-def render(moment: Moment) -> RenderableType:
-    """A moment as a table."""
+def render(moment: Moment, width: int = 120) -> RenderableType:
+    """A moment as a table; a narrow terminal gets fewer columns."""
+    wide = width >= _WIDE
     snapshot = moment.snapshot
     head = Text.assemble(("Shadow demo ", "bold"), (f"{moment.seconds:3.0f} s  ", "dim"), moment.phase)
     if moment.sent:
         read = 0 if snapshot is None else snapshot.read
-        head.append(f"   {moment.sent:,} requests answered, {read:,} accounted for, {moment.rate:.1f} a second")
+        head.append(f"   {moment.sent:,} requests, {read:,} accounted for, {moment.rate:.1f} a second")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("arm", "verdict"):
         table.add_column(name, no_wrap=True)
-    for name in ("pairs", "gates", "failures", "P95", "$/1k calls"):
+    for name in ("pairs", "gates", "failures", "P95", "$/1k calls") if wide else ("pairs", "$/1k calls"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("what decides")
-    for arm, note in ((INCUMBENT, "answers production"), (BASELINE, "the incumbent asked again: how much is chance?")):
+    for arm in (INCUMBENT, BASELINE):
         view = moment.arm(arm)
         if view is not None:
-            agrees = view.score_means.get("agreement") if arm == BASELINE else None
-            told = note if agrees is None else f"the incumbent asked again: agrees with itself {agrees:.2f}"
-            table.add_row(Text(arm, style="dim"), "", "", "", *_figures(view), Text(told, style="dim"))
+            told = Text(_REFERENCES[arm] + _agreement(view), style="dim")
+            cells = ("", "", *_figures(view)) if wide else ("", _cost(view))
+            table.add_row(Text(arm, style="dim"), "", *cells, told)
     for standing in moment.standings:
-        table.add_row(*_row(standing))
+        table.add_row(*_row(standing, wide=wide))
     return Group(head, Text(), table)
 
 
-def _row(standing: Standing) -> tuple[RenderableType, ...]:
-    text, style = _WORDS[standing.word]
+def _row(standing: Standing, *, wide: bool) -> tuple[RenderableType, ...]:
+    text, style = WORDS[standing.word]
     gates = () if standing.view is None else standing.view.verdict.gates
-    proven = sum(g.state == "proven" for g in gates)
+    proven = f"{sum(g.state == 'proven' for g in gates)}/{len(gates)}" if gates else ""
     pairs = "" if standing.view is None else f"{standing.view.verdict.n:,}"
-    told = standing.effect or standing.part.pitch
-    return (
-        Text(standing.part.name, style="bold"),
-        Text(text, style=style),
-        pairs,
-        f"{proven}/{len(gates)}" if gates else "",
-        *_figures(standing.arm, standing.failure_share),
-        Text(told),
-    )
+    cells = (pairs, proven, *_figures(standing.arm)) if wide else (pairs, _cost(standing.arm))
+    told = Text(standing.effect or standing.part.pitch)
+    return Text(standing.part.name, style="bold"), Text(text, style=style), *cells, told
 
 
-def _figures(arm: ArmView | None, share: float | None = None) -> tuple[str, str, str]:
-    if arm is None:
-        return "", "", ""
-    p95, cost = arm.latency.p95, arm.cost_usd_per_1k
+def _figures(arm: ArmView | None) -> tuple[str, str, str]:
+    share = None if arm is None else failure_share(arm)
+    p95 = None if arm is None else arm.latency.p95
     return (
         "" if share is None else f"{100 * share:.1f} %",
         "" if p95 is None else f"{p95:.2f} s",
-        "" if cost is None else f"${cost:.3f}",
+        _cost(arm),
     )
+
+
+def _cost(arm: ArmView | None) -> str:
+    return "" if arm is None or arm.cost_usd_per_1k is None else f"${arm.cost_usd_per_1k:.3f}"
+
+
+def _agreement(arm: ArmView) -> str:
+    agrees = arm.score_means.get("agreement")
+    return "" if agrees is None else f": agrees with itself {agrees:.2f}"
 
 
 def padded(content: RenderableType) -> Padding:

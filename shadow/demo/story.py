@@ -4,7 +4,6 @@ import contextlib
 import os
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -29,7 +28,7 @@ from shadow.exporters.base import Snapshot
 PARTITIONS: Final = 4
 START_SECONDS: Final = 150.0
 LOOK_SECONDS: Final = 1.0
-CALM_SECONDS: Final = 4.0
+CALM_SECONDS: Final = 8.0
 """Once every verdict has come the traffic goes on for so long: a verdict that does not stand is none."""
 CATCH_UP_SECONDS: Final = 8.0
 _ASK_SECONDS: Final = 5.0
@@ -104,7 +103,7 @@ class _Watch:
         self._snapshot: Snapshot | None = None
         self._decided: dict[str, tuple[float, int]] = {}
         self._traffic = Traffic(
-            models_url=places.models_url, bootstrap=places.bootstrap, seed=options.seed, waiting=self._waiting
+            models_url=places.models_url, bootstrap=places.bootstrap, seed=options.seed, read=self._read
         )
 
     def play(self) -> Ending:
@@ -145,7 +144,7 @@ class _Watch:
             self._look("loading the models")
             arms = () if self._snapshot is None else self._snapshot.arms
             replayed = [arm for arm in arms if arm.role != "incumbent"]
-            if replayed and all(arm.state == "up" for arm in replayed):
+            if replayed and all(arm.state == "up" for arm in replayed) and _get(f"{self._places.page}readyz"):
                 return
             wait(0.5, end)
         raise UnreachableError(
@@ -168,7 +167,7 @@ class _Watch:
         """What was asked is accounted for, within seconds."""
         end = time.monotonic() + CATCH_UP_SECONDS
         moment = self._look("the last records")
-        while self._waiting(self._traffic.sent) > 0 and time.monotonic() < end:
+        while self._read() < self._traffic.sent and time.monotonic() < end:
             wait(0.5, end)
             moment = self._look("the last records")
         return moment
@@ -179,14 +178,15 @@ class _Watch:
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
 
-    def _waiting(self, sent: int) -> int:
-        snapshot = self._snapshot
-        return sent - (0 if snapshot is None else snapshot.read)
+    def _read(self) -> int:
+        return 0 if self._snapshot is None else self._snapshot.read
 
     def _look(self, phase: str) -> Moment:
         for child in self._children:
             child.check()
-        self._snapshot = _ask(f"{self._places.page}api/v1/snapshot") or self._snapshot
+        seen = _get(f"{self._places.page}api/v1/snapshot")
+        if seen is not None:
+            self._snapshot = msgspec.json.decode(seen, type=Snapshot)
         moment = Moment(
             phase=phase,
             seconds=time.monotonic() - self._started,
@@ -204,12 +204,13 @@ class _Watch:
         return moment
 
 
-def _ask(url: str) -> Snapshot | None:
-    """The sidecar's snapshot; None while it does not answer."""
+def _get(url: str) -> bytes | None:
+    """What the sidecar answers; None while it does not, or says that it is not there yet."""
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=_ASK_SECONDS) as answer:
-            return msgspec.json.decode(answer.read(), type=Snapshot)
-    except (urllib.error.URLError, OSError):
+            body: bytes = answer.read()
+            return body
+    except OSError:  # urllib's own errors are some of these
         return None
 
 

@@ -7,8 +7,8 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from shadow.demo.roster import PARTS
-from shadow.demo.screen import padded, render
-from shadow.demo.telling import Moment, Standing
+from shadow.demo.screen import WORDS, padded, render
+from shadow.demo.telling import Moment, Standing, effect_of, failure_share
 from shadow.exporters.base import ArmView
 from shadow.records import BASELINE, INCUMBENT
 from shadow.verdict import words
@@ -82,7 +82,7 @@ def _candidate(standing: Standing, decided: tuple[float, int] | None) -> dict[st
         "decided_at_n": None if decided is None else decided[1],
         "utility": None if verdict is None else {"lower": verdict.utility_lower, "point": verdict.utility_point},
         "gates": [] if verdict is None else [_gate(gate) for gate in verdict.gates],
-        "failure_share": standing.failure_share,
+        "failure_share": None if standing.arm is None else failure_share(standing.arm),
         **_arm(standing.arm),
     }
 
@@ -110,7 +110,7 @@ def _arm(arm: ArmView | None) -> dict[str, Any]:
 def tell(ending: Ending, console: Console) -> None:
     """The summary in words."""
     console.print(Text())
-    console.print(render(ending.moment))
+    console.print(render(ending.moment, console.width))
     console.print(Text())
     for standing in ending.moment.standings:
         console.print(Group(*_told(standing)))
@@ -124,9 +124,7 @@ def tell(ending: Ending, console: Console) -> None:
     read = 0 if snapshot is None else snapshot.read
     took = f"{read:,} records in {ending.wall_seconds:.0f} s ({ending.start_seconds:.0f} s of it to load the models)"
     verdicts = sum(s.as_expected for s in ending.moment.standings)
-    console.print(
-        Text(f"{took}; {verdicts} of {len(PARTS)} candidates got the verdict they have to get.", style="bold")
-    )
+    console.print(Text(f"{took}; {verdicts} of {len(PARTS)} candidates got the verdict they should get.", style="bold"))
     console.print(Text())
     console.print(Text("What to do next", style="bold"))
     width = max(len(command) for command, _ in NEXT)
@@ -146,11 +144,11 @@ def tell(ending: Ending, console: Console) -> None:
 
 
 def _told(standing: Standing) -> list[RenderableType]:
-    mark, style = {"promote": ("✓", "bold green"), "reject": ("✗", "bold red"), "hold": ("‖", "bold cyan")}[
-        standing.word
-    ]
+    text, style = WORDS[standing.word]
     verdict = None if standing.view is None else standing.view.verdict
-    title = Text.assemble((f"{mark} {standing.part.name}: {standing.word}", style), f"  {standing.part.pitch}")
+    title = Text.assemble(
+        (f"{text.split()[0]} {standing.part.name}: {standing.word}", style), f"  {standing.part.pitch}"
+    )
     if verdict is None:
         return [title, padded(Text("no evidence at all"))]
     lines: list[RenderableType] = [title, padded(Text(verdict.sentence))]
@@ -166,7 +164,4 @@ def _told(standing: Standing) -> list[RenderableType]:
 def _evidence(gate: GateResult) -> str:
     at = gate.violated_at_n if gate.state == "violated" else gate.proven_at_n
     since = f" since record {at:,}" if at is not None else ""
-    return (
-        f"{gate.id}: {gate.state}{since}; {words.subject(gate.metric)} {words.value(gate, gate.point)} "
-        f"({words.span(gate)}), limit {words.value(gate, gate.limit)}"
-    )
+    return f"{gate.id}: {gate.state}{since}; {effect_of(gate)}; between {words.span(gate).replace(' to ', ' and ')}"

@@ -45,19 +45,20 @@ class Standing:
     @property
     def effect(self) -> str:
         """The key gate's effect and its limit in words."""
-        gate = self.key_gate
-        if gate is None:
-            return ""
-        return f"{words.subject(gate.metric)} {words.value(gate, gate.point)}, limit {words.value(gate, gate.limit)}"
+        return "" if self.key_gate is None else effect_of(self.key_gate)
 
-    @property
-    def failure_share(self) -> float | None:
-        """Failed calls of those that say something about the arm; None without any."""
-        if self.arm is None:
-            return None
-        inside = self.arm.failures.get("unavailable", 0)
-        calls = self.arm.outcomes - inside
-        return (sum(self.arm.failures.values()) - inside) / calls if calls > 0 else None
+
+def failure_share(arm: ArmView) -> float | None:
+    """Failed calls of those that say something about the arm; None without any."""
+    inside = arm.failures.get("unavailable", 0)
+    calls = arm.outcomes - inside
+    return (sum(arm.failures.values()) - inside) / calls if calls > 0 else None
+
+
+def effect_of(gate: GateResult) -> str:
+    """A gate's effect and its limit in words."""
+    what = words.subject(gate.metric) + (" drop" if gate.kind == "mean_drop" else "")
+    return f"{what} {words.value(gate, gate.point)}, limit {words.value(gate, gate.limit)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

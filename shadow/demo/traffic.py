@@ -25,23 +25,32 @@ TEMPERATURE: Final = 0.2
 """Production samples a little: two answers of the same model differ now and then, and the baseline arm shows how much."""
 FIRST_RATE: Final = 3.0
 HIGHEST_RATE: Final = 9.0
-LOWEST_RATE: Final = 0.5
-_ADJUST_SECONDS: Final = 0.5
+LOWEST_RATE: Final = 1.0
+_ADJUST_SECONDS: Final = 1.0
 _MOST_IN_FLIGHT: Final = 16
 _ANSWER_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 8.0
 
 
 class Pace:
-    """Requests per second. `adjust` is told how many records wait; up by a twentieth, down by a sixth."""
+    """Requests per second: what the ledger takes, and a little more while nothing piles up."""
 
     def __init__(self) -> None:
         self.rate = FIRST_RATE
+        self._taken = FIRST_RATE
+        self._read = 0
 
-    def adjust(self, waiting: int) -> None:
-        """What lies between topic and ledger for about four seconds is normal; more is a queue."""
-        factor = 0.85 if waiting > 6 + 4 * self.rate else 1.05
-        self.rate = min(HIGHEST_RATE, max(LOWEST_RATE, self.rate * factor))
+    def adjust(self, sent: int, read: int, seconds: float) -> None:
+        """Told every `seconds` how many records were sent and how many are accounted for.
+
+        What lies between topic and ledger for about three seconds is on its way; more is a queue, and the rate falls
+        below what is being taken until it is gone.
+        """
+        self._taken += 0.2 * ((read - self._read) / seconds - self._taken)
+        self._read = read
+        queued = sent - read > 8 + 3 * self._taken
+        wanted = 0.8 * self._taken if queued else 1.06 * self.rate
+        self.rate = min(HIGHEST_RATE, max(LOWEST_RATE, wanted))
 
 
 def envelope(number: int, question: Question, body: dict[str, Any], answer: dict[str, Any]) -> bytes:
@@ -62,15 +71,11 @@ def envelope(number: int, question: Question, body: dict[str, Any], answer: dict
 
 
 class Traffic:
-    """Customers on a thread of their own. `waiting` says how many records Shadow has yet to account for."""
+    """Customers on a thread of their own. `read` says how many records Shadow has accounted for."""
 
-    def __init__(self, *, models_url: str, bootstrap: str, seed: int, waiting: Callable[[int], int]) -> None:
-        self._url, self._bootstrap, self._seed, self._waiting = (
-            f"{models_url}/chat/completions",
-            bootstrap,
-            seed,
-            waiting,
-        )
+    def __init__(self, *, models_url: str, bootstrap: str, seed: int, read: Callable[[], int]) -> None:
+        self._url, self._bootstrap = f"{models_url}/chat/completions", bootstrap
+        self._seed, self._read = seed, read
         self.pace = Pace()
         self.sent = self.failed = 0
         self.error: BaseException | None = None
@@ -133,7 +138,7 @@ class Traffic:
     async def _adjust(self) -> None:
         while True:
             await asyncio.sleep(_ADJUST_SECONDS)
-            self.pace.adjust(self._waiting(self.sent))
+            self.pace.adjust(self.sent, self._read(), _ADJUST_SECONDS)
 
     async def _customer(self, session: aiohttp.ClientSession, producer: Any, number: int, question: Question) -> None:
         body = {
@@ -155,7 +160,7 @@ async def ask(session: aiohttp.ClientSession, url: str, body: dict[str, Any]) ->
     answer too: status 502 when the server broke off."""
     started = time.monotonic()
     streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
-    read = _Reading()
+    read = Reading()
     try:
         async with session.post(url, json=streamed) as response:
             if response.status != 200:
@@ -169,7 +174,7 @@ async def ask(session: aiohttp.ClientSession, url: str, body: dict[str, Any]) ->
     return {"status": 200, "latency_ms": latency_ms, "ttft_ms": read.ttft_ms, "response": read.response(body["model"])}
 
 
-class _Reading:
+class Reading:
     """A streamed answer, put together again."""
 
     def __init__(self) -> None:

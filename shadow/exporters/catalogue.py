@@ -370,6 +370,12 @@ DEAD_LETTERS = _counter(
 FENCED = _counter(
     "shadow_fenced_batches_total", "count", "runtime", "Batches dropped because another worker owns the partition."
 )
+LEDGER_REFUSALS = _counter(
+    "shadow_ledger_refusals_total",
+    "count",
+    "runtime",
+    "Attempts that the ledger did not take (disk full, locked, away); each is made again, nothing is lost.",
+)
 SCORER_DURATION = _histogram(
     "shadow_scorer_duration_seconds", "seconds", "runtime", "work", "Time a scorer took for one case.", "scorer"
 )

@@ -116,6 +116,7 @@ class PrometheusExporter:
             (c.UNCOMMITTED, view.uncommitted_records),
             (c.PROBABILITY, view.probability),
             (c.FENCED, view.fenced),
+            (c.LEDGER_REFUSALS, view.ledger_refusals),
         ):
             yield metric, {} if value is None else {(): float(value)}
         yield c.LOOP_LAG, {(name,): value for name, value in view.loop_lag_seconds.items()}

@@ -25,4 +25,5 @@ class RuntimeView:
     budgets: dict[str, float] = field(default_factory=dict)
     dead_letters: dict[str, int] = field(default_factory=dict)
     fenced: int | None = None
+    ledger_refusals: int | None = None
     errors: dict[str, int] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from shadow.errors import Fenced, LedgerError, UnreachableError
 from shadow.ledger.base import AggregateKey, Ledger, OutcomeRow, PrefixBatch, RecordRow
 from shadow.loops import handoff
+from shadow.loops.identity import IncumbentWatch
 from shadow.loops.prefix import Prefixes, Run
 from shadow.loops.suspects import Journal, Place, Suspicion
 from shadow.records import Disposition, FinishedRecord
@@ -45,12 +46,18 @@ class ScoredRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What the evaluator is built from; `fold` turns the rows of one call into encoded additive states."""
+    """What the evaluator is built from.
+
+    `fold` turns the rows of calls into encoded additive states; `renew` keeps a new identity of the incumbent and, with a
+    sentence why, opens new epochs: it gives the maker of the rows that follow.
+    """
 
     ledger: Ledger
     group: str
     scoring: Scoring
     rows: RowMaker
+    incumbent: IncumbentWatch
+    renew: Callable[[str, str], RowMaker]
     fold: Callable[[Iterable[list[OutcomeRow]]], Mapping[AggregateKey, bytes]]
     dead_letters: Callable[[list[FinishedRecord]], None]
     committed: Callable[[PrefixBatch, tuple[ScoredRecord, ...], float], None]
@@ -66,6 +73,7 @@ class Evaluator:
         self._to_score: queue.Queue[FinishedRecord | None] = queue.Queue()
         self._to_write: queue.Queue[ScoredRecord | tuple[PositionQuestion, int] | None] = queue.Queue()
         self._prefixes: Prefixes[ScoredRecord] = Prefixes()
+        self._rows = work.rows
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
         self._pipe: handoff.FrameWriter | None = None
@@ -73,6 +81,7 @@ class Evaluator:
         self.trouble: str | None = None  # why the ledger takes nothing at the moment
         self.last_commit_unix_ms: int | None = None
         self.fenced = 0
+        self.refused = 0  # transactions that the ledger did not take; each is tried again
 
     def start(self, pipe: handoff.FrameWriter) -> None:
         """Starts both threads; frames to the replayer go through `pipe`."""
@@ -251,7 +260,17 @@ class Evaluator:
         self._work.committed(batch, run.items, time.monotonic() - started)
         return True
 
+    def _watch_incumbent(self, scored: ScoredCall) -> None:
+        for outcome in scored.finished.outcomes:
+            if outcome.role == "incumbent":
+                sentence = self._work.incumbent.see(outcome)
+                if sentence is not None:
+                    if sentence:
+                        log.warning("%s: new epochs of evidence begin", sentence)
+                    self._rows = self._work.renew(self._work.incumbent.known or "", sentence)
+
     def _in_trouble(self, what: str) -> None:
+        self.refused += 1
         if self.trouble != what:
             log.error("the ledger takes nothing at the moment: %s; intake waits, nothing is lost", what)
             self.trouble = what
@@ -265,13 +284,14 @@ class Evaluator:
         for item in run.items:
             record = item.record
             for scored in item.calls:
-                groups.append(self._work.rows.outcomes(record.topic, record.partition, record.offset, scored, now_ns))
-                texts += self._work.rows.texts(record.offset, scored)
+                self._watch_incumbent(scored)
+                groups.append(self._rows.outcomes(record.topic, record.partition, record.offset, scored, now_ns))
+                texts += self._rows.texts(record.offset, scored)
             if record.disposition not in QUIET:
                 records.append(
                     RecordRow(
                         offset=record.offset,
-                        ids=tuple(self._work.rows.name(i) for i in record.ids),
+                        ids=tuple(self._rows.name(i) for i in record.ids),
                         disposition=record.disposition,
                         reason=record.reason,
                         ts_unix_ms=record.ts_unix_ms,

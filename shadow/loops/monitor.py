@@ -18,6 +18,7 @@ from shadow.exporters.base import ArmView, CandidateView, Exporter, PartitionVie
 from shadow.ledger.base import EpochRow, PositionRow
 from shadow.ledger.reading import Reader
 from shadow.ledger.sql import SqlLedger
+from shadow.loops.changes import Changes, ChangeWatch
 from shadow.records import BASELINE, INCUMBENT, ArmState, Role
 from shadow.settings import Policy, Settings
 from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind
@@ -33,6 +34,8 @@ LOOK_SECONDS = 1.0
 LEASE_SECONDS = 15.0
 ROLL_UP_SECONDS = 60.0
 SWEEP_SECONDS = 600.0
+SEGMENTS_SECONDS = 15.0
+CHANGES_SECONDS = 20.0
 ROLL_UP_AFTER_MINUTES = 10
 LEASE = "monitor"
 MOST_SEGMENTS = 40
@@ -64,6 +67,8 @@ class Circumstances:
     ends: Mapping[tuple[str, int], int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     trouble: str | None = None
+    changes: Changes = field(default_factory=Changes)
+    segments: bool = True  # a verdict per segment costs as much as one for the whole
 
 
 Pairs = dict[str, dict[int, PairState]]
@@ -106,7 +111,7 @@ def look(
                 epoch_started_unix_ms=epoch.started_unix_ms if epoch is not None else at.now_unix_ms,
                 since_unix_ms=history[-1][0] if history and history[-1][1] == verdict.word else None,
                 history=history,
-                segments=_segment_verdicts(policy, pairs, floor, context),
+                segments=_segment_verdicts(policy, pairs, floor, context) if at.segments else (),
             )
         )
     return Snapshot(
@@ -228,6 +233,8 @@ def _context(
         arm_state=heard.state if heard is not None else None,
         availability=heard.availability if heard is not None else None,
         records_per_day=n / days if days > 0 else None,
+        alarm=at.changes.alarms.get(candidate),
+        mix_drift=at.changes.mix,
         blocked=evaluable(
             policy,
             kinds,
@@ -293,7 +300,10 @@ class Monitor:
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
         self._leads = False
         self._said = False
-        self._next_roll_up = self._next_sweep = 0.0
+        self._next_roll_up = self._next_sweep = self._next_segments = self._next_changes = 0.0
+        self._segments: dict[str, tuple[Verdict, ...]] = {}
+        self._watch = ChangeWatch(ledger.get_state, ledger.put_state)
+        self._changes = Changes()
         self.latest: Snapshot | None = None
 
     def start(self) -> None:
@@ -335,6 +345,11 @@ class Monitor:
         if heard:
             self._ledger.put_state("arms", msgspec.msgpack.encode({**reports(self._ledger), **heard}))
         ends, notes, trouble = self._circumstances()
+        clock = time.monotonic()
+        with_segments = clock >= self._next_segments
+        if self._leads and clock >= self._next_changes:
+            self._next_changes = clock + CHANGES_SECONDS
+            self._changes = self._look_for_changes()
         at = Circumstances(
             now_unix_ms=now,
             version=self._version,
@@ -343,14 +358,28 @@ class Monitor:
             ends=ends,
             notes=notes,
             trouble=trouble,
+            changes=self._changes,
+            segments=with_segments,
         )
         with self._ledger.snapshot() as reader:
             snapshot = look(reader, self._settings, self._spec, self._settings.policy, self._kinds, at)
+        if with_segments:
+            self._next_segments = clock + SEGMENTS_SECONDS
+            self._segments = {view.verdict.candidate: view.segments for view in snapshot.candidates}
+        else:
+            views = (replace(v, segments=self._segments.get(v.verdict.candidate, ())) for v in snapshot.candidates)
+            snapshot = replace(snapshot, candidates=tuple(views))
         if self._leads:
             self._keep(snapshot, now)
         self.latest = snapshot
         for exporter in self._exporters:
             exporter.publish(snapshot)
+
+    def _look_for_changes(self) -> Changes:
+        with self._ledger.snapshot() as reader:
+            current = {c.name: _current(reader.epochs(c.name)) for c in self._settings.candidates}
+            epochs = {name: epoch.id for name, epoch in current.items() if epoch is not None}
+            return self._watch.look(reader, epochs, self._spec.key)
 
     def _keep(self, snapshot: Snapshot, now: int) -> None:
         """First crossings and verdict changes, once each; closed minutes into hours; old texts away."""

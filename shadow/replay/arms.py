@@ -64,6 +64,7 @@ class ArmRunner:
         self._slots = Slots(replay.concurrency)
         self._undecided: dict[int, asyncio.Future[Mark]] = {}
         self._adjustments: Counter[str] = Counter()
+        self._failures: Counter[FailureKind] = Counter()
         self._internal_errors = 0
         self._warmed = 0
         if budget is not None:
@@ -180,6 +181,8 @@ class ArmRunner:
         if self._token_cap is not None:
             usage = outcome.answer.usage
             self._token_cap.take((usage.input_tokens or 0) + (usage.output_tokens or 0))
+        if outcome.failure is not None:
+            self._say(outcome.failure, outcome.status)
         mark = await self._mark(ticket, outcome.failure)
         if mark == "inside":
             return replace(self._unavailable(), spell="inside", status=outcome.status, retries=outcome.retries)
@@ -224,6 +227,14 @@ class ArmRunner:
             raise
         finally:
             self._undecided.pop(ticket.call, None)
+
+    def _say(self, failure: FailureKind, status: int | None) -> None:
+        """The 1st, 10th, 100th, ... failure of a kind is a line in the log: an arm that fails without being down is seen too."""
+        self._failures[failure] += 1
+        count = self._failures[failure]
+        if count == 10 ** (len(str(count)) - 1):
+            answered = "" if status is None else f", status {status}"
+            _LOG.warning("arm %s: a call failed (%s%s), number %d of this kind", self.name, failure, answered, count)
 
     def _decide(self, decisions: Iterable[Decision]) -> None:
         for call, mark in decisions:

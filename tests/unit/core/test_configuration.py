@@ -64,7 +64,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path):
 def test_a_file_that_is_no_text_is_named_with_the_line(tmp_path):
     (tmp_path / "x.yaml").write_bytes(b"a: 1\nb: \xff\xfe\n")
 
-    with pytest.raises(ConfigurationError, match="x.yaml:2: is not UTF-8"):
+    with pytest.raises(ConfigurationError, match=r"x\.yaml:2: is not UTF-8"):
         load(tmp_path / "x.yaml")
 
 

@@ -57,6 +57,7 @@ def a_full_exporter() -> PrometheusExporter:
             dead_letters={"not_json": 2},
             errors={"scoring": 0},
             fenced=0,
+            ledger_refusals=0,
         )
     )
     return exporter

@@ -16,7 +16,8 @@ PIECES = [
     "a", "@", "a@", "x@a.", "1", "1 ", "1111 ", "4111 1111 1111 1112 ", "+1 ", "(", "[", "{", "{\"a\":", "sk-", "sk-a1", "eyJabcdefgh.",
     "password ", "password=", "pass_", ":", "ab:", "://", "%25", "&amp;", "\\", "\\u0040", "\u200b", "1.", "-----BEGIN PRIVATE KEY-----",
     "GB82 ", "[at]", "key ", "\u0661", "\ud800", "\u202e", " ", "\n", "aws_", "a-", "0412 34 56 78 ", "ssn is is ", "bearer ", "\"", "«",
-    "```", "> ", "I can't ", "you are ", "not ", "is not ", "ignore all previous ", "Write ", "word ", "<think>", "…", "。", "ü", "Subject: a\n\n",
+    "```", "> ", "I can't ", "you are ", "not ", "is not ", "ignore all previous ", "Write ", "word ",
+    "<think>", "…", "。", "ü", "Subject: a\n\n",
 ]  # fmt: skip
 SCORERS: list[Scorer] = [
     module.build(module.SETTINGS.model_validate({}), "s") for module in (refusal, leakage, injection, toxicity)

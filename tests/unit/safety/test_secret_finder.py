@@ -27,6 +27,10 @@ SAMPLES = {
     "password in json": ('{"db_password": "hunter2secret!"}', "password"),
     "password in escaped json": ('{\\"password\\": \\"hunter2secret!\\"}', "password"),
     "password in prose": ("your password is hunter2secret!", "password"),
+    "password with an escaped quote": ('password = "abc\\"def123"', "password"),
+    "password on its own line": ("user: bob\npassword: correcthorse\nport: 1\n", "password"),
+    "curl": ("curl -u admin:hunter2secret https://x.example", "url_credentials"),
+    "cookie": ("Set-Cookie: session=" + HEXA[:32] + "; Path=/", "secret"),
     "german": ("Dein Passwort lautet Sommer2024!", "password"),
     "env": ("export API_KEY=" + HEXA[:32], "secret"),
     "hex key": ("your API key is " + HEXA[:32], "secret"),
@@ -62,6 +66,7 @@ def test_a_key_block_that_breaks_off_is_covered_as_far_as_it_goes() -> None:
     "text",
     [
         "The password: required, at least 8 letters.",
+        "Password: required\nE-mail: optional",
         "password = get_password()",
         "token = response.json()",
         "Choose a secret. It is to be kept.",

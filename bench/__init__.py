@@ -1,0 +1,1 @@
+"""Performance and soaks as ratios: both sides side by side in one run. `python -m bench` runs everything."""
