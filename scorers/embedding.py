@@ -11,6 +11,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,7 @@ class SentenceTransformerEmbedder:
     def __init__(self, settings: Settings) -> None:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        os.environ.setdefault("TQDM_DISABLE", "1")  # a progress bar over half a second of loading is noise in a log
         from sentence_transformers import SentenceTransformer
 
         path = settings.model
@@ -173,7 +175,15 @@ class CachedEmbedder:
         return new
 
 
+_in_use: WeakValueDictionary[str, CachedEmbedder] = WeakValueDictionary()
+"""By settings, for as long as a scorer holds one: scorers that ask for the same share model and cache."""
+
+
 def build_embedder(settings: Settings) -> CachedEmbedder:
     """The embedder the settings ask for; loads the model. ImportError without the extra `semantic`."""
-    inner: Embedder = EndpointEmbedder(settings) if settings.endpoint else SentenceTransformerEmbedder(settings)
-    return CachedEmbedder(inner, settings.cache_texts)
+    key = settings.model_dump_json()
+    found = _in_use.get(key)
+    if found is None:
+        inner: Embedder = EndpointEmbedder(settings) if settings.endpoint else SentenceTransformerEmbedder(settings)
+        found = _in_use[key] = CachedEmbedder(inner, settings.cache_texts)
+    return found

@@ -49,7 +49,7 @@ def _source(document: Document) -> Iterator[str]:
     place: Place = ("source", "security")
     known = sorted(k for k in KafkaConsumer.DEFAULT_CONFIG if k.startswith(("ssl_", "sasl_", "security_")))
     for key, value in source.security.items():
-        if key not in known:
+        if key not in KafkaConsumer.DEFAULT_CONFIG:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
             yield document.problem((*place, key), f"is no option of the Kafka client; {hint}", show_value=False)

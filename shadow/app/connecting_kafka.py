@@ -140,7 +140,8 @@ class _Probe:
             asked = self._mechanisms(address, tls=True)
             if asked:
                 return (
-                    f"this listener expects TLS and a login (it offers {', '.join(asked)}); set source.security.security_protocol: SASL_SSL, "
+                    f"this listener expects TLS and a login (it offers {', '.join(asked)}); "
+                    "set source.security.security_protocol: SASL_SSL, "
                     "ssl_cafile (the file of the authority), sasl_mechanism, sasl_plain_username and sasl_plain_password"
                 )
             return (

@@ -154,7 +154,7 @@ def addresses(bootstrap_servers: str) -> list[Address]:
     for part in (p.strip() for p in bootstrap_servers.split(",")):
         if not part:
             continue
-        part = part.rpartition("://")[2]
+        part = part.rpartition("://")[2].rpartition("@")[2]
         host, colon, port = part.rpartition(":")
         if colon and port.isdigit() and int(port) < 65536:
             found.append(Address(host.strip("[]"), int(port)))

@@ -36,11 +36,14 @@ log = logging.getLogger(__name__)
 IDLE_LOOK_SECONDS = 0.25
 STALE_HEARTBEAT_SECONDS = 10.0
 OPEN_RETRY_SECONDS = 2.0
+EVALUATOR_NICENESS = 10
+"""Scoring may wait; the replayer's clocks may not."""
 
 
 def main() -> int:
     """The exit code tells the parent: 0 done, 3 a restart would not help, else start both again."""
     head = read_head()
+    os.nice(EVALUATOR_NICENESS)
     try:
         return uvloop.run(_Evaluating(head).run())
     except ShadowError as error:

@@ -81,13 +81,8 @@ def explain(name: str, root: yaml.Node, error: ErrorDetails, value: Any) -> str:
         and raw.strip() in _EMPTY
         and kind in ("model_type", "list_type", "dict_type", "model_attributes_type")
     ):
-        return message(
-            name,
-            root,
-            location,
-            f"is empty; write something under it, or remove it{_example(location)}",
-            show_value=False,
-        )
+        remedy = f"write something under it{_example(location) or ', or remove it'}"
+        return message(name, root, location, f"is empty; {remedy}", show_value=False)
     if kind == "value_error":
         return _from_a_validator(name, root, location, str(error.get("ctx", {}).get("error", error["msg"])), value)
     return message(name, root, location, _plain(error, location))

@@ -44,8 +44,17 @@ class Standing:
 
     @property
     def effect(self) -> str:
-        """The key gate's effect and its limit in words."""
-        return "" if self.key_gate is None else effect_of(self.key_gate)
+        """The key gate's effect and its limit in words; where every gate is proven, what else stands in the way."""
+        if self.key_gate is None:
+            return ""
+        if (
+            self.word == "hold"
+            and self.key_gate.state == "proven"
+            and self.view is not None
+            and self.view.verdict.holds
+        ):
+            return self.view.verdict.holds[0].detail
+        return effect_of(self.key_gate)
 
 
 def failure_share(arm: ArmView) -> float | None:
