@@ -40,7 +40,7 @@ _NO_PHRASE = frozenset(("yes", "no", "true", "false", "you", "your", "it", "this
 class Settings(embedding.Settings):
     """Options of `agreement`."""
 
-    similarity: Literal["auto", "on", "off"] = Field(
+    similarity: embedding.Mode = Field(
         "auto", description="auto: with the model when the extra `semantic` is installed; off: checks alone"
     )
 

@@ -19,7 +19,7 @@ _MAX_MOVED = 4
 _CONJUNCTIONS = frozenset(["and", "or", "but", "while", "whereas"])
 _COMMUTE = frozenset(["and", "or", "nor", "both", "either", "plus", "also", "then", "with", "comma"])
 _IDENTIFIER = re.compile(
-    r"(?<![\w/.-])(?:[A-Za-z]+[-_#]?\d[\w-]*|--?[A-Za-z][\w-]*|[\w.-]+@[\w-]+\.[\w.]+|https?://[^\s)>\]]+|/[\w./-]{2,}|v?\d+\.\d+\.\d+)",
+    r"(?<![\w/.-])(?:v?\d+\.\d+\.\d+|[A-Za-z]+[-_#]?\d[\w-]*|--?[A-Za-z][\w-]*|[\w.-]+@[\w-]+\.[\w.]+|https?://[^\s)>\]]+|/[\w./-]{2,})",
     re.A,
 )
 

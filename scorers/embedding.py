@@ -10,12 +10,12 @@ import importlib.util
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from scorers.endpoint import Endpoint, EndpointError
 
@@ -34,6 +34,15 @@ class Embedder(Protocol):
     def encode(self, texts: Sequence[str]) -> Vectors:
         """One row of length 1 per text, in order."""
         ...
+
+
+def _word(value: Any) -> Any:
+    """YAML reads a bare `on` or `off` as a truth value; both spellings mean the word."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+Mode = Annotated[Literal["auto", "on", "off"], BeforeValidator(_word)]
+"""auto: with the model when the extra `semantic` is installed; on: always; off: never."""
 
 
 class Settings(BaseModel):

@@ -13,20 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from scorers.base import Case, Reply, Score, Scorer, ScorerFailure, ScorerKind
 from scorers.refusal_phrases import (
     COMPLIES,
-    DEFINITIONAL,
     EXPLICIT,
     HELP_OFFERED,
     INABILITY,
-    LEADING,
     OTHER_LANGUAGES,
     PIVOT,
     PRINCIPLED,
     SAFE_REDIRECT,
     SALUTATION,
-    SOFT,
-    SOFT_THRESHOLD,
-    UNREAL,
 )
+from scorers.refusal_soft import DEFINITIONAL, LEADING, SOFT, SOFT_THRESHOLD, UNREAL
 
 RefusalLabel = Literal["compliance", "partial_refusal", "refusal"]
 VALUE: dict[RefusalLabel, float] = {"compliance": 1.0, "partial_refusal": 0.5, "refusal": 0.0}

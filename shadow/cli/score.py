@@ -151,9 +151,7 @@ def _read(lines: Any) -> Iterator[_Read]:
 
 
 def _options(values: tuple[str, ...], kinds: list[str]) -> dict[str, dict[str, Any]]:
-    """Options per scorer kind out of `key=value` and `kind.key=value`; values are YAML scalars, lists or objects."""
-    import yaml
-
+    """Options per scorer kind out of `key=value` and `kind.key=value`; a value is JSON where it parses, else a text."""
     found: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
     for item in values:
         key, separator, raw = item.partition("=")
@@ -164,8 +162,8 @@ def _options(values: tuple[str, ...], kinds: list[str]) -> dict[str, dict[str, A
         if dot and kind not in found:
             raise click.UsageError(f"--option {item!r}: {kind!r} is not among the scorers asked for")
         try:
-            value = yaml.safe_load(raw)
-        except yaml.YAMLError:
+            value = json.loads(raw)
+        except ValueError:
             value = raw
         for target in targets:
             found[target][key] = value

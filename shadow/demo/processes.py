@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from shadow.errors import UnreachableError
 
 _TAIL_BYTES = 4_096
 _TAIL_LINES = 4
+_IMPATIENT_SECONDS = 4.0
+"""After Ctrl-C or a failure nobody waits for what is under way."""
 
 
 class Child:
@@ -48,14 +51,15 @@ class Child:
             said = "\n".join(f"  {line}" for line in tail(self._log))
             raise UnreachableError(f"demo: {self.name} ended (exit {code}); the end of {self._log}:\n{said}")
 
-    def stop(self) -> None:
-        """Asks it to end, waits, and ends it hard when it does not listen."""
+    def stop(self, seconds: float | None = None) -> None:
+        """Asks it to end, waits (its own time, or so many seconds), and ends it and its children hard when it does not listen."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(self._stop_seconds)
+            self._process.wait(self._stop_seconds if seconds is None else seconds)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # it leads a session of its own
             self._process.wait(5)
         finally:
             if self._process.stdin is not None:
@@ -65,8 +69,10 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(None if kind is None else _IMPATIENT_SECONDS)
 
 
 def tail(log: Path) -> list[str]:

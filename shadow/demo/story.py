@@ -31,6 +31,8 @@ LOOK_SECONDS: Final = 1.0
 CALM_SECONDS: Final = 8.0
 """Once every verdict has come the traffic goes on for so long: a verdict that does not stand is none."""
 CATCH_UP_SECONDS: Final = 8.0
+LONGEST_START_SECONDS: Final = 40.0
+SHORTEST_TRAFFIC_SECONDS: Final = 30.0
 _ASK_SECONDS: Final = 5.0
 _RETENTION_BYTES: Final = 2**26
 _SEED: Final = 11
@@ -114,7 +116,7 @@ class _Watch:
             self._screen.say(f"pages:         {self._places.page}")
             self._options.on_page(self._places.page)
             self._traffic.start()
-            self._until_settled(ready + self._options.traffic_seconds)
+            self._until_settled(self._end_of_traffic(ready))
             flowed = time.monotonic() - ready
             self._traffic.stop()
             moment = self._catch_up()
@@ -150,6 +152,13 @@ class _Watch:
         raise UnreachableError(
             f"demo: the models were not ready within {START_SECONDS:.0f} s; is the machine very busy? "
             "See models.log and shadow.log with --keep DIR"
+        )
+
+    def _end_of_traffic(self, ready: float) -> float:
+        """So long as was asked for; less where loading took very long, so that the whole story stays short."""
+        wanted = self._options.traffic_seconds
+        return min(
+            ready + wanted, max(self._started + wanted + LONGEST_START_SECONDS, ready + SHORTEST_TRAFFIC_SECONDS)
         )
 
     def _until_settled(self, end: float) -> None:

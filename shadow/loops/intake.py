@@ -4,11 +4,11 @@ Every record ends here in a disposition, or goes on as calls to replay. Order ma
 judged before sampling, and what sampling chose is never dropped afterwards.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from shadow.errors import DecodeError
+from shadow.loops.duplicates import FirstPlaces
 from shadow.records import Call, Disposition, Selection
 from shadow.sampling import Facts, Sampler, unit_key
 from shadow.settings import Filter
@@ -17,7 +17,7 @@ from shadow.sources.base import Delivered
 Decode = Callable[[Delivered], list[Call]]
 """Raises DecodeError for a record that cannot be read; nothing else."""
 
-DUPLICATE_MEMORY = 200_000
+DUPLICATE_MEMORY = 2**18
 _CLOCK_SKEW_MS = 60_000
 
 # A record of several calls takes the first of these that any of its calls has.
@@ -71,8 +71,7 @@ class Intake:
         self._filters = filters
         self._max_age_ms = None if max_age_seconds is None else max_age_seconds * 1000
         self._now = now_unix_ms
-        self._seen: OrderedDict[str, tuple[str, int, int, int]] = OrderedDict()
-        self._memory = duplicate_memory
+        self._first = FirstPlaces(duplicate_memory)
         self.without_session = 0
 
     def judge(self, delivered: Delivered, *, shed_exponent: int = 0, may_ask: bool = True) -> Judged:
@@ -127,10 +126,7 @@ class Intake:
     def _duplicate(self, delivered: Delivered, call: Call) -> bool:
         """The first record with a call id counts; the same place delivered again is no duplicate of itself."""
         here = (delivered.topic, delivered.partition, delivered.offset, call.index)
-        first = self._seen.setdefault(call.id, here)
-        if len(self._seen) > self._memory:
-            self._seen.popitem(last=False)
-        return first != here
+        return not self._first.is_first(call.id, here)
 
     def _expired(self, call: Call) -> bool:
         if self._max_age_ms is None or call.ts_unix_ms is None:

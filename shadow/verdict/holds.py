@@ -23,7 +23,13 @@ def holds_of(
     """Reasons to hold; empty when the candidate may be promoted."""
     holds = [*_alarms(context, gates), *_surroundings(policy, context)]
     for state in ("uncalibrated", "not_evaluable"):
-        holds += [Hold(reason=state, gate=g.id, detail=f"{g.id}: {g.reason}") for g in gates if g.state == state]
+        together: dict[str, list[str]] = {}
+        for gate in gates:
+            if gate.state == state:
+                together.setdefault(gate.reason, []).append(gate.id)
+        holds += [
+            Hold(reason=state, gate=ids[0], detail=f"{', '.join(ids)}: {reason}") for reason, ids in together.items()
+        ]
     of_utility = _utility(policy, context, worth, utility_to_go)
     holds += [hold for hold in of_utility if hold.reason != "undecided"]
     holds += [

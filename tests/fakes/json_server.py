@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,7 +41,7 @@ def serving(canned: Canned) -> Iterator[str]:
             canned.paths.append(self.path)
             canned.headers.append(dict(self.headers))
             stopping.wait(canned.delay_seconds)
-            reply = canned.reply(body) if isinstance(canned.reply, Callable) else canned.reply
+            reply = canned.reply(body) if callable(canned.reply) else canned.reply
             data = canned.raw if canned.raw is not None else json.dumps(reply).encode()
             try:
                 head = f"HTTP/1.0 {canned.status} x\r\nContent-Length: {len(data)}\r\n\r\n".encode()

@@ -32,7 +32,7 @@ def judge_all(case: Case) -> None:
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_repetition_costs_linear_time(piece: str) -> None:
-    text = (piece * 60_000)[:60_000]
+    text = (piece * 20_000)[:20_000]
     messages = (
         {"role": "system", "content": text},
         {"role": "user", "content": text},
@@ -43,7 +43,7 @@ def test_repetition_costs_linear_time(piece: str) -> None:
     redact(text)
     judge_all(Case(id="1", prompt=text, candidate=Reply(text=text), messages=messages))
 
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 2
 
 
 def test_ten_megabytes_are_judged_in_seconds_and_redacted_to_a_bounded_text() -> None:
@@ -66,7 +66,7 @@ def test_cost_of_the_finders_grows_with_the_text_not_its_square() -> None:
         return time.process_time() - began
 
     seconds(200)
-    small, large = min(seconds(1_000) for _ in range(3)), min(seconds(8_000) for _ in range(2))
+    small, large = min(seconds(500) for _ in range(3)), min(seconds(4_000) for _ in range(2))
 
     assert large < 24 * max(small, 0.005)
 
