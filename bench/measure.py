@@ -9,6 +9,7 @@ import resource
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 WARM_SECONDS = 0.3
 GATE = 1.25
@@ -46,7 +47,9 @@ class Row:
     unit: str = "x"
     note: str = ""
     skipped: str | None = None
-    gated: bool = True  # False: an absolute bound that holds as it stands, without the gate's slack or the spread's rule
+    gated: bool = (
+        True  # False: an absolute bound that holds as it stands, without the gate's slack or the spread's rule
+    )
     load: float = 0.0
 
     @property
@@ -110,3 +113,8 @@ def interleave(pairs: int, ours: Callable[[], float], reference: Callable[[], fl
         ratios.append(mine / other)
         print(f"    reference {other:9.1f}  ours {mine:9.1f} {unit}  ratio {ratios[-1]:.3f}", flush=True)
     return ratios
+
+
+def rows_of(name: str, options: Options) -> list[Row]:
+    """The rows of one measured bench; called in a fresh process, so that no bench pays for another one's imports."""
+    return list(import_module(f"bench.{name}").run(options))

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,25 @@ from typing import Any, Self
 
 SHADOW = [sys.executable, "-m", "shadow"]
 _TICKS = os.sysconf("SC_CLK_TCK")
+_WORDS = [
+    "refund",
+    "order",
+    "customer",
+    "please",
+    "account",
+    "error",
+    "token",
+    "price",
+    "update",
+    "because",
+    "system",
+    "find",
+    "value",
+    "time",
+    "data",
+    "result",
+    "user",
+]
 
 
 def process_cpu_seconds(pid: int) -> float:
@@ -75,7 +95,9 @@ class Simulator:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -101,6 +123,14 @@ def envelope(number: int, prompt: str, answer: str) -> bytes:
         "ttft_ms": 95.1,
     }
     return json.dumps(record).encode()
+
+
+def records(first: int, count: int, pick: random.Random) -> list[bytes]:
+    """Records of about 2 KB that were never seen before."""
+    return [
+        envelope(i, " ".join(pick.choices(_WORDS, k=200)), " ".join(pick.choices(_WORDS, k=60)))
+        for i in range(first, first + count)
+    ]
 
 
 class Sidecar:
@@ -160,6 +190,10 @@ class Sidecar:
             row = database.execute("SELECT sum(next_offset) FROM shadow_position").fetchone()
         return int(row[0] or 0)
 
+    def wait_committed(self, records: int) -> None:
+        """Until the ledger has accounted for so many."""
+        wait_for(lambda: self.committed() >= records, 300, f"{records} records in the ledger")
+
     def cpu_seconds(self) -> float:
         """CPU time of parent and both children so far."""
         return sum(process_cpu_seconds(pid) for pid in self.pids.values())
@@ -180,5 +214,7 @@ class Sidecar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

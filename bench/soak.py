@@ -13,16 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.measure import load
-from bench.running import Sidecar, Simulator, envelope
+from bench.running import Sidecar, Simulator, records
 
-WORDS = "refund order customer please account error token price update because system find value time data result user".split()
 SAMPLE_SECONDS = 1.0
 GOAL = 1.1
-
-
-def texts(pick: random.Random) -> tuple[str, str]:
-    """A prompt and an answer that were never seen before."""
-    return " ".join(pick.choices(WORDS, k=160)), " ".join(pick.choices(WORDS, k=60))
 
 
 def main() -> None:
@@ -43,7 +37,7 @@ def main() -> None:
         while (now := time.monotonic() - started) < options.seconds:
             for side, rate, index in zip(sides, rates, range(2), strict=True):
                 due = int(now * rate) - fed[index]
-                side.feed(envelope(fed[index] + i, *texts(pick)) for i in range(due))
+                side.feed(records(fed[index], due, pick))
                 fed[index] += due
                 for role, value in side.rss_bytes().items():
                     if role in peaks[index] and now > options.seconds / 5:
@@ -55,7 +49,9 @@ def main() -> None:
         print(f"{rate:g} records/s: {sent} fed, {done} in the ledger at the end; peak {shown}")
     ratio = sum(peaks[1].values()) / sum(peaks[0].values())
     word = "met" if ratio <= GOAL else "MISSED"
-    print(f"{options.times}x the load, {options.seconds:.0f} s: {ratio:.3f}x the memory, goal {GOAL}; load {load():.1f}: {word}")
+    print(
+        f"{options.times}x the load, {options.seconds:.0f} s: {ratio:.3f}x the memory, goal {GOAL}; load {load():.1f}: {word}"
+    )
     raise SystemExit(0 if ratio <= GOAL else 1)
 
 

@@ -10,7 +10,7 @@ MINIMAL_EDIT = 0.6
 """Share of common words from which two passages count as one passage with edits rather than as a rewording."""
 MAX_SENTENCES = 80
 _MIN_SENTENCE_WORDS = 3
-_MIN_INSIDE_WORDS = 4
+_MIN_INSIDE_WORDS = 3
 _INSIDE = 0.8
 
 

@@ -134,9 +134,15 @@ def _nearest(word: str, known: list[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
 
 
+def options_of(kind: str) -> type[BaseModel]:
+    """The settings model of a scorer, for documents and forms; imports its module. UnknownScorer for a kind nobody has."""
+    model: type[BaseModel] = _module(kind).SETTINGS
+    return model
+
+
 def settings_of(kind: str, options: Mapping[str, Any]) -> BaseModel:
     """The validated settings of a scorer; UnknownScorer names every wrong option and the nearest right one."""
-    model: type[BaseModel] = _module(kind).SETTINGS
+    model = options_of(kind)
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:

@@ -118,8 +118,9 @@ class RowMaker:
                     output_tokens=usage.output_tokens,
                     reasoning_tokens=usage.reasoning_tokens,
                     cost_usd=self._cost(outcome, now_ns),
-                    scores={k: s.value if isinstance(s, Score) else None for k, s in scores.items()},
-                    labels={k: s.label if isinstance(s, Score) else None for k, s in scores.items()},
+                    # A scorer that failed has no entry: null means that there was nothing to judge.
+                    scores={k: s.value for k, s in scores.items() if isinstance(s, Score)},
+                    labels={k: s.label for k, s in scores.items() if isinstance(s, Score)},
                     reasons={
                         k: s.reason if isinstance(s, Score) else f"scorer failed: {s.kind}" for k, s in scores.items()
                     },

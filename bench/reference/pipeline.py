@@ -112,7 +112,9 @@ class ReferencePipeline:
             exact = float(text == incumbent)
             length = min(len(text), len(incumbent)) / max(len(text), len(incumbent), 1)
             refusal = _REFUSAL.search(text) is not None
-            self._count(candidate, record.route, seconds, exact, length, (answer.usage or {}).get("completion_tokens", 0))
+            self._count(
+                candidate, record.route, seconds, exact, length, (answer.usage or {}).get("completion_tokens", 0)
+            )
             rows.append({"model": candidate, "latency": seconds, "exact": exact, "length": length, "refusal": refusal})
         write(_ENCODE({"id": record.id, "route": record.route, "candidates": rows}))
 

@@ -287,7 +287,7 @@ class _Evaluating:
             restarts=int(self._head.options.get("restarts", 0)),
             fenced=0 if evaluator is None else evaluator.fenced,
             refused=0 if evaluator is None else evaluator.refused,
-            errors={},
+            errors={} if evaluator is None or not evaluator.unkept else {"rows": evaluator.unkept},
         )
 
     def _say_goodbye(self, monitor: Monitor) -> None:

@@ -179,6 +179,8 @@ def _assumed(settings: Settings) -> list[str]:
     found = [
         "records are counted units (one turn of a session); about four of five streams need no more",
         "equal: the candidate is as good as the incumbent; twice as bad: off by twice what the gate allows, rejected by it alone",
+        "seen after: the tightest limit that is proven then for an equal candidate (for a limit in seconds: the largest share "
+        "of slower answers)",
     ]
     if settings.sampling.strata:
         found.append("strata are left out: calls of an oversampled stratum weigh less, the others count as here")

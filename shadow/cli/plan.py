@@ -32,12 +32,10 @@ class _Assumption(click.ParamType):
         if not (lowest <= number <= highest and math.isfinite(number)) or (
             number == 0 and key in ("score_sd", "log_sd")
         ):
-            self.fail(
-                f"{key} has to lie {'above' if lowest == 0 else 'at or above'} {lowest:g}"
-                f"{'' if math.isinf(highest) else ' and at most 1'}",
-                param,
-                ctx,
+            room = (
+                "above 0" if key in ("score_sd", "log_sd") else "of at least 1" if key == "turns" else "between 0 and 1"
             )
+            self.fail(f"{key} has to be a number {room}", param, ctx)
         return key, number
 
 

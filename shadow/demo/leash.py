@@ -4,8 +4,8 @@
 """
 
 import os
+import runpy
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,14 +26,11 @@ def on_parent_gone(stop: Callable[[], object]) -> None:
     threading.Thread(target=watch, name="leash", daemon=True).start()
 
 
-def main() -> int:
+def main() -> None:
     """Runs a command of `shadow`; the end of standard input is as good as SIGTERM."""
-    from shadow.__main__ import main as shadow
-
     on_parent_gone(lambda: os.kill(os.getpid(), signal.SIGTERM))
-    shadow()
-    return 0
+    runpy.run_module("shadow", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

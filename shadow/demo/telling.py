@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shadow.demo.roster import Part
 from shadow.exporters.base import ArmView, CandidateView, Snapshot
-from shadow.records import VerdictWord
+from shadow.records import INCUMBENT, VerdictWord
 from shadow.verdict import words
 from shadow.verdict.result import GateResult
 
@@ -16,6 +16,7 @@ class Standing:
     part: Part
     view: CandidateView | None
     arm: ArmView | None
+    incumbent: ArmView | None
 
     @property
     def word(self) -> VerdictWord:
@@ -44,7 +45,8 @@ class Standing:
 
     @property
     def effect(self) -> str:
-        """The key gate's effect and its limit in words; where every gate is proven, what else stands in the way."""
+        """The key gate's effect and its limit in words; where every gate is proven, what
+        else stands in the way, or what is won."""
         if self.key_gate is None:
             return ""
         if (
@@ -54,7 +56,15 @@ class Standing:
             and self.view.verdict.holds
         ):
             return self.view.verdict.holds[0].detail
+        if self.word == "promote":
+            return f"not worse in any gate{self._cheaper}"
         return effect_of(self.key_gate)
+
+    @property
+    def _cheaper(self) -> str:
+        own = None if self.arm is None else self.arm.cost_usd_per_1k
+        theirs = None if self.incumbent is None else self.incumbent.cost_usd_per_1k
+        return "" if own is None or not theirs else f", at {own / theirs:.2f} of the incumbent's cost"
 
 
 def failure_share(arm: ArmView) -> float | None:
@@ -99,4 +109,7 @@ def arm_of(snapshot: Snapshot | None, name: str) -> ArmView | None:
 def standings(parts: tuple[Part, ...], snapshot: Snapshot | None) -> tuple[Standing, ...]:
     """Where every candidate stands."""
     views = {} if snapshot is None else {view.verdict.candidate: view for view in snapshot.candidates}
-    return tuple(Standing(part=p, view=views.get(p.name), arm=arm_of(snapshot, p.name)) for p in parts)
+    incumbent = arm_of(snapshot, INCUMBENT)
+    return tuple(
+        Standing(part=p, view=views.get(p.name), arm=arm_of(snapshot, p.name), incumbent=incumbent) for p in parts
+    )

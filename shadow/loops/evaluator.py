@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from shadow.errors import Fenced, LedgerError, UnreachableError
-from shadow.ledger.base import AggregateKey, Ledger, OutcomeRow, PrefixBatch, RecordRow
+from shadow.ledger.base import AggregateKey, Ledger, OutcomeRow, PrefixBatch, RecordRow, TextRow
 from shadow.loops import handoff
 from shadow.loops.identity import IncumbentWatch
 from shadow.loops.prefix import Prefixes, Run
@@ -81,6 +81,7 @@ class Evaluator:
         self.trouble: str | None = None  # why the ledger takes nothing at the moment
         self.last_commit_unix_ms: int | None = None
         self.fenced = 0
+        self.unkept = 0
         self.refused = 0  # transactions that the ledger did not take; each is tried again
 
     def start(self, pipe: handoff.FrameWriter) -> None:
@@ -260,6 +261,17 @@ class Evaluator:
         self._work.committed(batch, run.items, time.monotonic() - started)
         return True
 
+    def _made(self, run: Run[ScoredRecord], *, may_wait: bool) -> PrefixBatch | None:
+        """The batch of a run. A new identity of the incumbent needs the ledger, which may have to be waited for."""
+        while True:
+            try:
+                return self._batch(run)
+            except (UnreachableError, LedgerError) as error:
+                self._in_trouble(str(error))
+                if not may_wait:
+                    return None
+                time.sleep(RETRY_SECONDS)
+
     def _watch_incumbent(self, scored: ScoredCall) -> None:
         for outcome in scored.finished.outcomes:
             if outcome.role == "incumbent":
@@ -276,50 +288,83 @@ class Evaluator:
             self.trouble = what
 
     def _batch(self, run: Run[ScoredRecord]) -> PrefixBatch:
-        dispositions: Counter[Disposition] = Counter(item.record.disposition for item in run.items)
-        groups: list[list[OutcomeRow]] = []
-        texts = []
-        records = []
-        now_ns = time.monotonic_ns()
-        for item in run.items:
-            record = item.record
-            for scored in item.calls:
-                self._watch_incumbent(scored)
-                groups.append(self._rows.outcomes(record.topic, record.partition, record.offset, scored, now_ns))
-                texts += self._rows.texts(record.offset, scored)
-            if record.disposition not in QUIET:
-                records.append(
-                    RecordRow(
-                        offset=record.offset,
-                        ids=tuple(self._rows.name(i) for i in record.ids),
-                        disposition=record.disposition,
-                        reason=record.reason,
-                        ts_unix_ms=record.ts_unix_ms,
-                    )
-                )
-        rows = [row for group in groups for row in group]
-        stamps = [item.record.ts_unix_ms for item in run.items if item.record.ts_unix_ms is not None]
+        kept = [self._rows_of(item) for item in run.items]
+        try:
+            aggregates = self._work.fold(group for one in kept for group in one.groups)
+        except Exception:  # one record's rows cannot be counted: find it, and let the others pass
+            log.exception("outcomes could not be folded together; looking for the record")
+            kept = [one if self._folds(one) else self._unkept(one.record) for one in kept]
+            aggregates = self._work.fold(group for one in kept for group in one.groups)
+        rows = [row for one in kept for group in one.groups for row in group]
+        stamps = [one.record.ts_unix_ms for one in kept if one.record.ts_unix_ms is not None]
         return PrefixBatch(
             topic=run.topic,
             partition=run.partition,
             expected_offset=run.expected_offset,
             next_offset=run.next_offset,
             gaps=run.gaps,
-            dispositions=dict(dispositions),
-            records=tuple(records),
+            dispositions=dict(Counter(one.record.disposition for one in kept)),
+            records=tuple(self._record_row(one.record) for one in kept if one.record.disposition not in QUIET),
             outcomes=tuple(rows),
-            texts=tuple(texts),
+            texts=tuple(text for one in kept for text in one.texts),
             arm_totals=totals_of(rows),
-            aggregates=dict(self._work.fold(groups)),
+            aggregates=dict(aggregates),
             last_ts_unix_ms=max(stamps, default=None),
         )
+
+    def _rows_of(self, item: ScoredRecord) -> "_Kept":
+        """A record's rows; one that cannot be made into rows is poison too, and holds nobody up."""
+        record = item.record
+        try:
+            groups, texts = [], []
+            for scored in item.calls:
+                self._watch_incumbent(scored)
+                now_ns = time.monotonic_ns()
+                groups.append(self._rows.outcomes(record.topic, record.partition, record.offset, scored, now_ns))
+                texts += self._rows.texts(record.offset, scored)
+        except (UnreachableError, LedgerError):
+            raise
+        except Exception:
+            log.exception("%s/%d/%d could not be made into rows", *_place(record))
+            return self._unkept(record)
+        return _Kept(record=record, groups=groups, texts=texts)
+
+    def _folds(self, one: "_Kept") -> bool:
+        try:
+            self._work.fold(one.groups)
+        except Exception:
+            log.exception("%s/%d/%d could not be counted", *_place(one.record))
+            return False
+        return True
+
+    def _unkept(self, record: FinishedRecord) -> "_Kept":
+        self.unkept += 1
+        return _Kept(record=_poison(record, "could_not_be_kept"), groups=[], texts=[])
+
+    def _record_row(self, record: FinishedRecord) -> RecordRow:
+        return RecordRow(
+            offset=record.offset,
+            ids=tuple(self._rows.name(i) for i in record.ids),
+            disposition=record.disposition,
+            reason=record.reason,
+            ts_unix_ms=record.ts_unix_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """One record as the ledger takes it."""
+
+    record: FinishedRecord
+    groups: list[list[OutcomeRow]]
+    texts: list[TextRow]
 
 
 def _place(record: FinishedRecord) -> Place:
     return record.topic, record.partition, record.offset
 
 
-def _poison(record: FinishedRecord) -> FinishedRecord:
+def _poison(record: FinishedRecord, reason: str = "ended_the_scoring_process") -> FinishedRecord:
     return FinishedRecord(
         topic=record.topic,
         partition=record.partition,
@@ -327,7 +372,7 @@ def _poison(record: FinishedRecord) -> FinishedRecord:
         lease_epoch=record.lease_epoch,
         sequence=record.sequence,
         disposition="poison",
-        reason="ended_the_scoring_process",
+        reason=reason,
         ts_unix_ms=record.ts_unix_ms,
         ids=record.ids,
         size_bytes=record.size_bytes,

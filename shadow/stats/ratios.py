@@ -59,10 +59,9 @@ def ratio_interval(means: PairedMeans, alpha: float, n_opt: float = N_OPT) -> tu
     a = means.b * means.b - k * means.var_b
     middle = means.b * means.c - k * means.cov
     h = means.c * means.c - k * means.var_c
-    root = middle * middle - a * h
-    if a <= 0 or root < 0:
+    if a <= 0:
         return 0.0, math.inf
-    half = math.sqrt(root)
+    half = math.sqrt(max(middle * middle - a * h, 0.0))  # never below 0 for a > 0, but for rounding where c = const * b
     return max((middle - half) / a, 0.0), (middle + half) / a
 
 

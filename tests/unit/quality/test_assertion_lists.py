@@ -109,7 +109,16 @@ def test_an_unknown_type_is_answered_with_the_right_one() -> None:
 
 @pytest.mark.parametrize(
     "measure",
-    [lexical.bleu, lexical.gleu, lexical.chrf, lexical.meteor, lexical.rouge_l, lexical.word_f1, lexical.levenshtein, lexical.fuzzy],
+    [
+        lexical.bleu,
+        lexical.gleu,
+        lexical.chrf,
+        lexical.meteor,
+        lexical.rouge_l,
+        lexical.word_f1,
+        lexical.levenshtein,
+        lexical.fuzzy,
+    ],
 )
 def test_every_overlap_is_one_for_equal_texts_and_zero_for_strangers(measure: Any) -> None:
     assert measure("the quick brown fox jumps", "the quick brown fox jumps") == pytest.approx(1.0)

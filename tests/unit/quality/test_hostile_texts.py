@@ -44,7 +44,24 @@ HOSTILE = {
     "entities": '<!DOCTYPE l [<!ENTITY a "aa">]><l>' + "&a;" * 1_000 + "</l>",
 }
 PIECES = st.sampled_from(
-    ["not ", "no", "12", "-3.5 kg", "Paris", '{"a": 1}', "```\n", "\u202e", "\ud800", "½", "3 pm", "1/0", "<b>", "[SEP]", "\\boxed{", "é"]
+    [
+        "not ",
+        "no",
+        "12",
+        "-3.5 kg",
+        "Paris",
+        '{"a": 1}',
+        "```\n",
+        "\u202e",
+        "\ud800",
+        "½",
+        "3 pm",
+        "1/0",
+        "<b>",
+        "[SEP]",
+        "\\boxed{",
+        "é",
+    ]
 )
 TEXT = st.lists(st.one_of(PIECES, st.text(max_size=12)), max_size=12).map("".join)
 
@@ -95,6 +112,11 @@ def test_an_equal_answer_never_scores_below_another(text: str) -> None:
 def test_reasons_never_quote_the_texts() -> None:
     secret = "zyxwv"
     for kind, options in LIGHT.items():
-        case = Case(id="1", prompt=f"{secret}?", incumbent=Reply(text=f"{secret} 12"), candidate=Reply(text=f'{{"{secret}": 13}}'))
+        case = Case(
+            id="1",
+            prompt=f"{secret}?",
+            incumbent=Reply(text=f"{secret} 12"),
+            candidate=Reply(text=f'{{"{secret}": 13}}'),
+        )
         (score,) = run_scorer(registry.build(kind, options), [case])
         assert secret not in str(score), kind

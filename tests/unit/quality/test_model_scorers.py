@@ -32,7 +32,9 @@ class Letters:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         self.seen += texts
-        rows = np.array([[text.lower().count(c) + 0.01 for c in "abcdefghijklmnopqrstuvwxyz"] for text in texts], np.float32)
+        rows = np.array(
+            [[text.lower().count(c) + 0.01 for c in "abcdefghijklmnopqrstuvwxyz"] for text in texts], np.float32
+        )
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
@@ -87,7 +89,9 @@ def test_agreement_asks_the_model_only_for_open_pairs() -> None:
 
 def test_results_do_not_depend_on_the_batch() -> None:
     scorer = Agreement(AgreementSettings.model_validate({}), "agreement", CachedEmbedder(Letters(), 10))
-    cases = [case("Turn it off and on again.", f"Switch it off, wait, then start it {w}.") for w in ("anew", "now", "up")]
+    cases = [
+        case("Turn it off and on again.", f"Switch it off, wait, then start it {w}.") for w in ("anew", "now", "up")
+    ]
 
     assert scorer.score(cases) == [scorer.score([c])[0] for c in cases]
 
@@ -118,14 +122,19 @@ def test_an_embedder_that_breaks_is_a_counted_failure() -> None:
         ("N/A", "non_answer"),
         ("the same words again " * 30, "degenerate"),
         ("La capital de Francia es una ciudad muy bonita con muchos museos y parques para visitar.", "wrong_language"),
-        ("Volcanoes erupt when magma rises through cracks and gas pressure builds until rock gives way at last.", "off_topic"),
+        (
+            "Volcanoes erupt when magma rises through cracks and gas pressure builds until rock gives way at last.",
+            "off_topic",
+        ),
         ("I'm sorry, but I can't help with that.", "declined"),
         ("Compost needs a mix of green and brown material, air and a little water to break down.", "relevant"),
     ],
 )
 def test_relevance_names_what_an_answer_is(answer: str, label: str) -> None:
     scorer = Relevance(RelevanceSettings.model_validate({}), "relevance", None)
-    question = Case(id="1", prompt="How do I start a compost heap with green and brown material?", candidate=Reply(text=answer))
+    question = Case(
+        id="1", prompt="How do I start a compost heap with green and brown material?", candidate=Reply(text=answer)
+    )
 
     (score,) = scorer.score([question])
 
@@ -205,7 +214,9 @@ def test_a_verdict_counts_only_in_both_orders() -> None:
 
 @pytest.mark.parametrize("content", ["win!", '{"verdict": "a_better"}', '{"reasoning": "", "verdict": "both"}', None])
 def test_a_malformed_judgement_is_a_failure_and_no_tie(content: Any) -> None:
-    assert judged(lambda _p, _b: {"choices": [{"message": {"content": content}}]}) == ScorerFailure(kind="JudgeMalformed")
+    assert judged(lambda _p, _b: {"choices": [{"message": {"content": content}}]}) == ScorerFailure(
+        kind="JudgeMalformed"
+    )
 
 
 def test_a_judge_that_is_an_arm_is_refused() -> None:

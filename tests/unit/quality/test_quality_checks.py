@@ -31,7 +31,11 @@ def categories(a: str, b: str, prompt: str = "Tell me.", finish: str | None = No
         ("Use release v2.4.1 of the agent.", "Use release v2.1.4 of the agent.", "name"),
         ("The cat chased the dog home.", "The dog chased the cat home.", "swap"),
         ("Sure, press the green key twice.", "I'm sorry, but I can't help with that.", "refusal"),
-        ("Stir the soup until it thickens well.", "Rühren Sie die Suppe um, bis sie gut eindickt und fertig ist.", "language"),
+        (
+            "Stir the soup until it thickens well.",
+            "Rühren Sie die Suppe um, bis sie gut eindickt und fertig ist.",
+            "language",
+        ),
         ("You may enter unless the light is red.", "You may enter.", "omission"),
     ],
 )

@@ -64,7 +64,12 @@ def test_the_model_does_not_make_the_ranking_worse() -> None:
     pairs = rows(HERE / "pairs_fresh.jsonl")
     scorer = registry.build("agreement", {"similarity": "on"})
     cases = [
-        Case(id=str(p["id"]), prompt=str(p["prompt"]), incumbent=Reply(text=str(p["a"])), candidate=Reply(text=str(p["b"])))
+        Case(
+            id=str(p["id"]),
+            prompt=str(p["prompt"]),
+            incumbent=Reply(text=str(p["a"])),
+            candidate=Reply(text=str(p["b"])),
+        )
         for p in pairs
     ]
 

@@ -24,7 +24,12 @@ def test_every_case_gets_a_line_of_every_scorer_in_order() -> None:
     result = run(cases, "--scorer", "exact,checks")
 
     assert result.exit_code == 0
-    assert [(r["id"], r["scorer"]) for r in rows(result)] == [("x", "exact"), ("x", "checks"), ("y", "exact"), ("y", "checks")]
+    assert [(r["id"], r["scorer"]) for r in rows(result)] == [
+        ("x", "exact"),
+        ("x", "checks"),
+        ("y", "exact"),
+        ("y", "checks"),
+    ]
     assert set(rows(result)[0]) == {"id", "scorer", "value", "label", "reason", "findings"}
 
 
@@ -36,7 +41,9 @@ def test_an_unscored_case_is_a_line_with_null_and_a_reason() -> None:
 
 
 def test_an_absolute_scorer_judges_the_candidate_without_an_incumbent() -> None:
-    (row,) = rows(run([{"id": "1", "prompt": "Q", "candidate": "12"}], "--scorer", "regex", "--option", r"pattern=^\d+$"))
+    (row,) = rows(
+        run([{"id": "1", "prompt": "Q", "candidate": "12"}], "--scorer", "regex", "--option", r"pattern=^\d+$")
+    )
 
     assert row["value"] == 1.0
 
@@ -51,14 +58,18 @@ def test_bad_lines_are_named_and_the_rest_is_scored() -> None:
     assert [line.split(":")[0] for line in result.stderr.split("\n") if line] == ["line 0", "line 2", "line 3"]
 
 
-@pytest.mark.parametrize("args", [[], ["--scorer", "agrement"], ["--scorer", "exact", "--option", "mod=x"], ["--scorer", "exact", "--option", "x"]])
+@pytest.mark.parametrize(
+    "args",
+    [[], ["--scorer", "agrement"], ["--scorer", "exact", "--option", "mod=x"], ["--scorer", "exact", "--option", "x"]],
+)
 def test_wrong_usage_exits_2(args: list[str]) -> None:
     assert run([], *args).exit_code == 2
 
 
 def test_messages_tools_and_thoughts_are_read() -> None:
     reply = reply_of(
-        {"content": "<think>hm</think>Done", "tool_calls": [{"function": {"name": "f", "arguments": '{"a": 1}'}}]}, "candidate"
+        {"content": "<think>hm</think>Done", "tool_calls": [{"function": {"name": "f", "arguments": '{"a": 1}'}}]},
+        "candidate",
     )
     response = reply_of({"choices": [{"message": {"content": "Hi"}, "finish_reason": "length"}]}, "candidate")
 

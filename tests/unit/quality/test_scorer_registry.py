@@ -72,7 +72,9 @@ def test_every_listed_kind_has_a_module_with_the_convention() -> None:
 
 
 def test_a_yaml_off_is_the_word_off() -> None:
-    assert registry.settings_of("agreement", {"similarity": False}) == registry.settings_of("agreement", {"similarity": "off"})
+    assert registry.settings_of("agreement", {"similarity": False}) == registry.settings_of(
+        "agreement", {"similarity": "off"}
+    )
 
 
 def test_building_a_light_scorer_does_not_load_torch() -> None:

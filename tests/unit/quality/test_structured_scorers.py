@@ -40,7 +40,9 @@ def calls(*items: tuple[str, Any]) -> Reply:
 
 def test_tool_calls_match_in_any_order() -> None:
     assert one("tools", calls(("f", {"x": 1}), ("g", {})), calls(("g", {}), ("f", {"x": 1.0}))).value == 1
-    assert one("tools", calls(("f", {}), ("g", {})), calls(("g", {}), ("f", {})), {"ordered": True}).label == "wrong_order"
+    assert (
+        one("tools", calls(("f", {}), ("g", {})), calls(("g", {}), ("f", {})), {"ordered": True}).label == "wrong_order"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,13 @@ def test_code_is_equal_whatever_its_local_names() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("so 3*4=12. #### 12", 1), (r"thus \boxed{12}", 1), ("The answer is **12**.", 1), ("first 5, then 12", 1), ("It is 13.", 0)],
+    [
+        ("so 3*4=12. #### 12", 1),
+        (r"thus \boxed{12}", 1),
+        ("The answer is **12**.", 1),
+        ("first 5, then 12", 1),
+        ("It is 13.", 0),
+    ],
 )
 def test_the_final_number_is_found(text: str, value: float) -> None:
     assert one("final_answer", "#### 12", text).value == value
