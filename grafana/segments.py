@@ -29,7 +29,7 @@ def _counts(board: d.Dashboard) -> None:
         (
             "reject",
             ((None, "green"), (1, "red")),
-            "Segments on which the candidate is worse, proven. Open its page: which are they, what do those answers say?",
+            "Worse there, proven. Open its page: which segments are they, what do those answers say?",
         ),
         (
             "hold",

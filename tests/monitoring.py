@@ -263,8 +263,7 @@ class Story:
         thread.start()
         self._stack.callback(thread.join, 10)
         self._stack.callback(self._stop.set)
-        address = self.side.metrics_url(60).split("://")[1].strip("/")
-        return address
+        return self.side.metrics_url(60).split("://")[1].strip("/")
 
     def _traffic(self, rng: random.Random) -> None:
         from kafka import KafkaProducer

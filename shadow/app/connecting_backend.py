@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shadow.app.connecting_base import Deadline, Line, Unanswered, connect, speaks_tls, why_not_trusted
+from shadow.app.summarising import shown_url
 from shadow.errors import ConfigurationError
 from shadow.replay.credentials import Credential
 from shadow.replay.variants import body_for, model_of, openai_backend, warmup_call
@@ -33,25 +34,17 @@ class _Reply:
 def check_backend(name: str, arm: Candidate | Baseline, replay: Replay, deadline: Deadline) -> Iterator[Line]:
     """One line for an arm: OK with what was seen, or what to fix."""
     subject = f"arm {name}"
-    if not isinstance(arm, Baseline) and not isinstance(arm.backend, OpenAIBackend):
-        yield Line(
-            state="NOTE", subject=subject, text="its engine is started by `shadow run`; there is nobody to ask yet"
-        )
-        return
     server = openai_backend(arm) if isinstance(arm, Baseline) else arm.backend
+    if not isinstance(server, OpenAIBackend):
+        text = "its engine is started by `shadow run`; there is nobody to ask yet"
+        yield Line(state="NOTE", subject=subject, text=text)
+        return
     try:
         text = _Server(name, server, deadline).examined(arm, replay)
     except Unanswered as problem:
         yield Line(state="FIX", subject=subject, text=str(problem))
     else:
         yield Line(state="OK", subject=subject, text=text)
-
-
-def shown_url(url: str) -> str:
-    """A URL without user, password, query and fragment: fit for a ticket."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
 
 
 class _Server:

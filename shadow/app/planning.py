@@ -106,8 +106,7 @@ def truth_from(pairs: Mapping[int, PairState], spec: FoldSpec, truth: Truth) -> 
             continue
         share = (n11 + n01 + 0.5) / (n + 1)
         apart[table] = (n10 + n01 + 0.5) / (n + 1)
-        name = "tail" if table.startswith("score<") else table
-        truth = replace(truth, **{name: share})
+        truth = _with_share(truth, table, share)
         said.append(
             f"{words.subject(table)} {words.percent(share)}, different in {words.percent(apart[table])} of {n:,} pairs"
         )
@@ -120,6 +119,12 @@ def truth_from(pairs: Mapping[int, PairState], spec: FoldSpec, truth: Truth) -> 
         truth = replace(truth, log_sd=math.log(high / middle) / _Z95)
         said.append(f"latency with a median of {words.seconds(middle)} and a P95 of {words.seconds(high)}")
     return replace(truth, apart=apart), [f"measured in the ledger: {'; '.join(said)}"] if said else []
+
+
+def _with_share(truth: Truth, table: str, share: float) -> Truth:
+    if table == "violation":
+        return replace(truth, violation=share)
+    return replace(truth, failure=share) if table == "failure" else replace(truth, tail=share)
 
 
 def _gate(

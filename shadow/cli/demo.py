@@ -75,20 +75,25 @@ def command(summary: Path | None, no_browser: bool, **options: Any) -> None:
 
     from shadow.demo import story
     from shadow.demo.screen import LineScreen, LiveScreen
-    from shadow.demo.summary import as_json, tell
+    from shadow.demo.summary import Ending, as_json, tell
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=_LOG_WIDTH)
     browser = not no_browser and console.is_terminal and story.has_display()
     live = LiveScreen(console) if console.is_terminal else LineScreen(console)
+
+    def told(ending: Ending) -> None:
+        live.end()
+        tell(ending, console)
+
     with _interrupted_by_sigterm(), live as screen:
         try:
-            ending = story.run(story.Options(on_page=_open if browser else _nothing, **options), screen)
+            wishes = story.Options(on_page=_open if browser else _nothing, on_ending=told, **options)
+            ending = story.run(wishes, screen)
         except KeyboardInterrupt:
             screen.say("stopped; nothing is left behind")
             sys.exit(130)
-    tell(ending, console)
     if summary is not None:
         import msgspec
 

@@ -10,33 +10,29 @@ if TYPE_CHECKING:
     from shadow.app.planning import GatePlan, Plan, Traffic
     from shadow.settings import Settings
 
-ASSUMED = ("violation", "failure", "tail", "slow", "score_sd", "log_sd", "same", "turns")
+_NAMED = ("violation", "failure", "tail", "slow", "score_sd", "log_sd", "same")
+ASSUMED = (*_NAMED, "turns")
 _DAYS = (1, 7, 30)
 
 
-class _Assumption(click.ParamType):
-    name = "NAME=VALUE"
+def _read_assumptions(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    """NAME=VALUE, checked; the last of a name counts."""
+    return dict(_assumption(value, option) for value in values)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
-        if isinstance(value, tuple):
-            return value
-        key, _, text = str(value).partition("=")
-        if key not in ASSUMED:
-            self.fail(f"{key!r} is not assumed; there are {', '.join(ASSUMED)}", param, ctx)
-        try:
-            number = float(text)
-        except ValueError:
-            self.fail(f"{text!r} is no number; write for example {key}=0.01", param, ctx)
-        highest = math.inf if key in ("turns", "log_sd") else 1.0
-        lowest = 1.0 if key == "turns" else 0.0
-        if not (lowest <= number <= highest and math.isfinite(number)) or (
-            number == 0 and key in ("score_sd", "log_sd")
-        ):
-            room = (
-                "above 0" if key in ("score_sd", "log_sd") else "of at least 1" if key == "turns" else "between 0 and 1"
-            )
-            self.fail(f"{key} has to be a number {room}", param, ctx)
-        return key, number
+
+def _assumption(value: str, option: click.Parameter) -> tuple[str, float]:
+    key, _, text = value.partition("=")
+    if key not in ASSUMED:
+        raise click.BadParameter(f"{key!r} is not assumed; there are {', '.join(ASSUMED)}", param=option)
+    try:
+        number = float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no number; write for example {key}=0.01", param=option) from None
+    lowest, highest = (1.0, 1e6) if key == "turns" else (0.0, 1e3 if key == "log_sd" else 1.0)
+    if not lowest <= number <= highest or (number == 0 and key in ("score_sd", "log_sd")):
+        room = "above 0" if key in ("score_sd", "log_sd") else "of at least 1" if key == "turns" else "between 0 and 1"
+        raise click.BadParameter(f"{key} has to be a number {room}", param=option)
+    return key, number
 
 
 @click.command(
@@ -50,12 +46,13 @@ class _Assumption(click.ParamType):
     "--assume",
     "assumed",
     multiple=True,
-    type=_Assumption(),
+    metavar="NAME=VALUE",
+    callback=_read_assumptions,
     help=f"Another assumption than the default; NAME is one of {', '.join(ASSUMED)}. May be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for scripts.")
 def command(
-    config: str, records_per_day: float | None, from_topic: bool, assumed: tuple[tuple[str, float], ...], as_json: bool
+    config: str, records_per_day: float | None, from_topic: bool, assumed: dict[str, float], as_json: bool
 ) -> None:
     """Say how many records and days each gate needs, and how small a difference will be seen after 1, 7 and 30 days.
 
@@ -70,8 +67,7 @@ def command(
     from shadow.app.planning import plan
 
     settings = validated(config).settings
-    chosen = dict(assumed)
-    truth, traffic, sources = _known(config, settings, chosen, records_per_day, from_topic)
+    truth, traffic, sources = _known(config, settings, dict(assumed), records_per_day, from_topic)
     found = plan(settings, truth, traffic, sources)
     if as_json:
         _write_json(found)
@@ -104,13 +100,8 @@ def _known(
     except ShadowError as error:
         sources.append(f"no ledger to learn from ({error})")
     truth, measured = truth_from(recent.pairs, spec, Truth())
-    taken = replace(truth, **chosen) if chosen else truth
-    apart = {
-        k: v
-        for k, v in truth.apart.items()
-        if not {"same", k.partition("<")[0].replace("score", "tail")} & chosen.keys()
-    }
-    taken = replace(taken, apart=apart)
+    taken = Truth(**{n: chosen.get(n, getattr(truth, n)) for n in _NAMED})
+    taken = replace(taken, apart=_kept(truth, chosen))
     sources += measured or [_defaults(taken)]
     if chosen:
         sources.append(f"given with --assume: {', '.join(f'{k} {v:g}' for k, v in chosen.items())}")
@@ -125,6 +116,13 @@ def _known(
         said = f"the ledger: {recent.units_per_day:,.0f} units a day counted for {recent.candidate} lately"
         return taken, Traffic(units_per_day=recent.units_per_day, words=said), sources
     return taken, Traffic(units_per_day=None, words="unknown; give --records-per-day or --from-topic for days"), sources
+
+
+def _kept(truth: "Truth", chosen: dict[str, float]) -> dict[str, float]:
+    """Measured shares of pairs that differ, without those that an assumption replaces."""
+    if "same" in chosen:
+        return {}
+    return {k: v for k, v in truth.apart.items() if ("tail" if k.startswith("score<") else k) not in chosen}
 
 
 def _defaults(truth: "Truth") -> str:

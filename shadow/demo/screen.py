@@ -25,11 +25,13 @@ _WIDE: Final = 104
 
 
 class Screen(Protocol):
-    """Takes moments of the story; `say` is for a line that stays."""
+    """Takes moments of the story; `say` is for a line that stays, after `end` nothing is drawn again."""
 
     def show(self, moment: Moment) -> None: ...
 
     def say(self, line: str) -> None: ...
+
+    def end(self) -> None: ...
 
     def __enter__(self) -> Self: ...
 
@@ -50,6 +52,9 @@ class LiveScreen:
 
     def say(self, line: str) -> None:
         self._live.console.print(Text(line))
+
+    def end(self) -> None:
+        self._live.stop()
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -78,6 +83,9 @@ class LineScreen:
 
     def say(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
+
+    def end(self) -> None:
+        pass
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -40,7 +40,10 @@ _SEED: Final = 11
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command was asked for. `port` 0: a free one. `keep`: a folder to leave everything in."""
+    """What the command was asked for. `port` 0: a free one. `keep`: a folder to leave everything in.
+
+    `on_page` gets the page's address once there is something to see, `on_ending` the ending while the pages are still up.
+    """
 
     traffic_seconds: float = 120.0
     keep: Path | None = None
@@ -48,6 +51,7 @@ class Options:
     stay: bool = False
     seed: int = _SEED
     on_page: Callable[[str], None] = field(default=lambda _page: None)
+    on_ending: Callable[[Ending], None] = field(default=lambda _ending: None)
 
 
 def run(options: Options, screen: Screen) -> Ending:
@@ -80,7 +84,11 @@ def run(options: Options, screen: Screen) -> Ending:
                 stop_seconds=40,
             )
         )
-        return _Watch(options, screen, places, (models, sidecar), started).play()
+        ending = _Watch(options, screen, places, (models, sidecar), started).play()
+        if options.stay:
+            _stay(screen, places.page)
+            return ending
+    return replace(ending, wall_seconds=time.monotonic() - started)
 
 
 def _empty(folder: Path) -> None:
@@ -120,9 +128,7 @@ class _Watch:
             flowed = time.monotonic() - ready
             self._traffic.stop()
             moment = self._catch_up()
-            if self._options.stay:
-                self._stay()
-        return Ending(
+        ending = Ending(
             moment=moment,
             start_seconds=ready - self._started,
             traffic_seconds=flowed,
@@ -131,6 +137,8 @@ class _Watch:
             folder=str(self._places.folder),
             kept=self._options.keep is not None,
         )
+        self._options.on_ending(ending)
+        return ending
 
     @contextlib.contextmanager
     def _ended(self) -> Iterator[None]:
@@ -181,12 +189,6 @@ class _Watch:
             moment = self._look("the last records")
         return moment
 
-    def _stay(self) -> None:
-        """The pages stay until Ctrl-C."""
-        self._screen.say(f"the pages stay at {self._places.page} until Ctrl-C")
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
-
     def _read(self) -> int:
         return 0 if self._snapshot is None else self._snapshot.read
 
@@ -211,6 +213,13 @@ class _Watch:
                 self._decided.pop(standing.part.name, None)
         self._screen.show(moment)
         return moment
+
+
+def _stay(screen: Screen, page: str) -> None:
+    """The pages stay until Ctrl-C."""
+    screen.say(f"the pages stay at {page} until Ctrl-C")
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _get(url: str) -> bytes | None:

@@ -63,7 +63,6 @@ def envelope(number: int, question: Question, body: dict[str, Any], answer: dict
             "session": f"customer-{number:06d}",
             "turn": 1,
             "route": question.route,
-            "tags": {"intent": question.intent},
             "request": body,
             **answer,
         }

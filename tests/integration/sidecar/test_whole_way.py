@@ -100,8 +100,8 @@ def test_pages_metrics_and_health_are_served_while_it_runs(tmp_path, make, simul
 def test_a_text_that_ends_the_scoring_process_is_poison_after_its_third_death(tmp_path, make):
     (tmp_path / "deadly.py").write_text(
         "import os, signal\n"
-        "def judge(output, context=None):\n"
-        "    if 'deadly' in output:\n"
+        "def judge(case):\n"
+        "    if 'deadly' in case.candidate.text:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return True\n"
     )
