@@ -65,7 +65,9 @@ def ours(bootstrap: str, count: int, group: str) -> float:
     """CPU us per record of the source and the decoder."""
 
     async def work() -> float:
-        settings = KafkaSource(bootstrap_servers=bootstrap, topic=TOPIC, group_id=group, start="earliest")
+        settings = KafkaSource.model_validate(
+            {"bootstrap_servers": bootstrap, "topic": TOPIC, "group_id": group, "start": "earliest"}
+        )
         source = KafkaRecords(
             settings, ask_position=lambda _: 0, ledger_id="bench", window_records=512, window_bytes=64 * 2**20
         )

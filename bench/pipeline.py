@@ -18,7 +18,11 @@ from bench.running import Sidecar, Simulator, records
 
 CANDIDATES = 2
 REFUSAL = r"(?i)\b(i can(?:no|')t|i am unable|as an ai|i'm sorry)\b"
-SCORERS = [{"kind": "exact"}, {"kind": "refusal"}, {"kind": "regex", "pattern": REFUSAL, "absent": True}]
+SCORERS = [
+    {"kind": "exact", "mode": "exact"},
+    {"kind": "regex", "name": "refuses", "pattern": REFUSAL, "absent": True},
+    {"kind": "regex", "name": "short", "pattern": r"\A.{0,20}\Z", "absent": True},
+]
 
 
 def compare(options: Options, *, stream: bool) -> Row:

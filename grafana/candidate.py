@@ -17,6 +17,7 @@ from grafana.panels import (
     one_of,
     rate,
     series,
+    share,
     stacked,
     states,
 )
@@ -297,17 +298,20 @@ def _failures(board: d.Dashboard) -> None:
             (0.144, "red"),
         )
     )
-    share = f"/ on (job, arm) {rate('shadow_requests_total', 'job, arm', ROUTED)}"
+    calls = rate("shadow_requests_total", "job, arm", ROUTED)
+    bad = (
+        ("retries", rate("shadow_retries_total", "job, arm", ARM)),
+        ("cut", rate("shadow_truncated_total", "job, arm", ROUTED)),
+        ("cut by us", rate("shadow_limited_by_us_total", "job, arm", ARM)),
+        ("outages", rate("shadow_spells_total", "job, arm", ARM)),
+    )
     board.with_panel(
         series(
             "Retries, cut answers, outages",
             "percentunit",
             "Shares of calls. Many retries: an unstable server. Cut more often than the incumbent: it talks too much, or a "
             "limit of ours is too low (`replay.max_output_tokens`). Outages: one per spell, however many calls it cost.",
-            (f"{rate('shadow_retries_total', 'job, arm', ARM)} {share}", "{{arm}} retries"),
-            (f"{rate('shadow_truncated_total', 'job, arm', ROUTED)} {share}", "{{arm}} cut"),
-            (f"{rate('shadow_limited_by_us_total', 'job, arm', ARM)} {share}", "{{arm}} cut by us"),
-            (f"{rate('shadow_spells_total', 'job, arm', ARM)} {share}", "{{arm}} outages"),
+            *((share(events, calls), f"{{{{arm}}}} {word}") for word, events in bad),
         )
     )
 
@@ -315,6 +319,7 @@ def _failures(board: d.Dashboard) -> None:
 def _cost(board: d.Dashboard) -> None:
     board.with_row(boards.row("Cost"))
     answered = f'{ROUTED}, outcome="ok"'
+    calls = rate("shadow_requests_total", "arm", answered)
     board.with_panel(
         series(
             "Cost of a thousand calls",
@@ -344,13 +349,7 @@ def _cost(board: d.Dashboard) -> None:
             "percentunit",
             "Share of answered calls without a price or token count: they are in no cost figure. A gate on cost is then "
             "`not_evaluable`: add the price, or let the server report usage.",
-            (
-                f"{rate('shadow_cost_unknown_total', 'arm', ARM)} / {rate('shadow_requests_total', 'arm', answered)}",
-                "{{arm}} cost",
-            ),
-            (
-                f"{rate('shadow_usage_unknown_total', 'arm', ARM)} / {rate('shadow_requests_total', 'arm', answered)}",
-                "{{arm}} usage",
-            ),
+            (share(rate("shadow_cost_unknown_total", "arm", ARM), calls), "{{arm}} cost"),
+            (share(rate("shadow_usage_unknown_total", "arm", ARM), calls), "{{arm}} usage"),
         )
     )

@@ -28,43 +28,10 @@ FOREIGN: dict[str, frozenset[str]] = {
 """What others export: Prometheus itself, the client library, vLLM."""
 
 SCRAPE_LABELS = frozenset({"job", "instance"})
-_WORDS = frozenset(
-    [
-        "by",
-        "without",
-        "on",
-        "ignoring",
-        "group_left",
-        "group_right",
-        "and",
-        "or",
-        "unless",
-        "bool",
-        "offset",
-        "sum",
-        "min",
-        "max",
-        "avg",
-        "count",
-        "group",
-        "rate",
-        "increase",
-        "deriv",
-        "delta",
-        "changes",
-        "abs",
-        "time",
-        "label_join",
-        "label_replace",
-        "histogram_quantile",
-        "absent",
-        "last_over_time",
-        "max_over_time",
-        "round",
-        "inf",
-        "nan",
-    ]
-)
+_OPERATORS = ("and", "or", "unless", "bool", "sum", "min", "max", "avg", "count", "group")
+_FUNCTIONS = ("rate", "increase", "deriv", "abs", "time", "label_join", "label_replace", "histogram_quantile", "absent")
+_OVER_TIME = ("last_over_time", "max_over_time")
+_WORDS = frozenset((*_OPERATORS, *_FUNCTIONS, *_OVER_TIME))
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _GROUPING = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
 _SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\s*\{([^}]*)\}")

@@ -48,6 +48,11 @@ def rate(metric: str, by: str, selector: str = JOB) -> str:
     return f"sum by ({by}) (rate({metric}{{{selector}}}[$__rate_interval]))"
 
 
+def share(events: str, calls: str) -> str:
+    """Events as a share of calls. Counters of events that never happened have no series yet: beside calls that is 0."""
+    return f"({events} or 0 * {calls}) / {calls}"
+
+
 def _queries(panel: Any, queries: Sequence[Query], *, instant: bool, fmt: pm.PromQueryFormat | None = None) -> None:
     for number, (expression, legend) in enumerate(queries):
         query = prometheus.Dataquery().expr(expression).legend_format(legend).datasource(SOURCE)

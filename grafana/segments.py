@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import dashboard as d
 
 from grafana import boards
-from grafana.panels import ARM, CANDIDATE, JOB, figure, limits, rate, series, stacked
+from grafana.panels import ARM, CANDIDATE, JOB, figure, limits, rate, series, share, stacked
 
 ROUTED = f'{ARM}, route=~"$route"'
 
@@ -78,7 +78,7 @@ def _routes(board: d.Dashboard) -> None:
                 "Failed share by route",
                 "percentunit",
                 "A route that fails alone: its requests (length, tools, format), not the server. Look at the kinds on Candidate.",
-                (f"{failed} / {rate('shadow_requests_total', 'job, arm, route', ROUTED)}", "{{arm}} {{route}}"),
+                (share(failed, rate("shadow_requests_total", "job, arm, route", ROUTED)), "{{arm}} {{route}}"),
             ),
             (0.01, "orange"),
         )
@@ -133,6 +133,6 @@ def _routes(board: d.Dashboard) -> None:
             "percentunit",
             "Share of answers cut by an output limit. Cut more than the incumbent's: quality suffers for a reason that is "
             "no fault of the model.",
-            (f"{rate('shadow_truncated_total', 'arm, route', ROUTED)} / {answered}", "{{arm}} {{route}}"),
+            (share(rate("shadow_truncated_total", "arm, route", ROUTED), answered), "{{arm}} {{route}}"),
         )
     )

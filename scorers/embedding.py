@@ -190,7 +190,8 @@ _in_use: WeakValueDictionary[str, CachedEmbedder] = WeakValueDictionary()
 
 def build_embedder(settings: Settings) -> CachedEmbedder:
     """The embedder the settings ask for; loads the model. ImportError without the extra `semantic`."""
-    key = settings.model_dump_json()
+    # A scorer's own settings extend these: only what makes the vectors decides.
+    key = Settings.model_validate({k: getattr(settings, k) for k in Settings.model_fields}).model_dump_json()
     found = _in_use.get(key)
     if found is None:
         inner: Embedder = EndpointEmbedder(settings) if settings.endpoint else SentenceTransformerEmbedder(settings)

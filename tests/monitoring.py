@@ -240,7 +240,7 @@ class Story:
                 {**sc.candidate("slow", self.slow.url), "price": dear},
                 {**sc.candidate("leaky", self.leaky.url), "price": cheap},
             ],
-            scorers=[{"kind": "exact"}, {"kind": "refusal"}, {"kind": "leakage"}],
+            scorers=[{"kind": "exact"}, {"kind": "refusal"}, {"kind": "leakage"}, {"kind": "structure"}],
             policy={
                 "quality": "exact",
                 "violation": ["refusal", "leakage"],

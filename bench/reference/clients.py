@@ -82,7 +82,8 @@ class _Connection(asyncio.Protocol):
 
     def exchange(self, request: bytes, stream: bool, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[Answer]":
         self.parser = httptools.HttpResponseParser(self)
-        self.stream, self.body, self.answer = stream, [], Answer()
+        self.body: list[bytes] = []
+        self.stream, self.answer = stream, Answer()
         self.done = loop.create_future()
         self.transport.write(request)
         return self.done

@@ -273,7 +273,7 @@ class _Probe:
             by_hand = f"kafka-topics --bootstrap-server {bootstrap} --create --topic {name} --partitions 4"
             ours = "`shadow mirror FILE -c CONFIG --partitions 4` or " if right == _READ else ""
             return Line(state="FIX", subject=subject, text=f"does not exist; create it with {ours}`{by_hand}`")
-        if code == _TOPIC_FORBIDDEN or not self._allowed(getattr(topic, "topic_authorized_operations", None), right):
+        if code == _TOPIC_FORBIDDEN or not self._allowed(topic.authorized_operations, right):
             return Line(
                 state="FIX",
                 subject=subject,
@@ -305,9 +305,7 @@ class _Probe:
             if keeper is not wire:
                 keeper.close()
         found = described.groups[0]
-        if found.error_code == _GROUP_FORBIDDEN or not self._allowed(
-            getattr(found, "authorized_operations", None), _READ
-        ):
+        if found.error_code == _GROUP_FORBIDDEN or not self._allowed(found.authorized_operations, _READ):
             yield self._no_group(subject, name)
             return
         members = len(found.members)

@@ -59,7 +59,9 @@ def run(options: Options, screen: Screen) -> Ending:
     no process and no thread of it is left."""
     started = time.monotonic()
     with ExitStack() as stack:
-        folder = options.keep or Path(stack.enter_context(TemporaryDirectory(prefix="shadow-demo-")))
+        folder = options.keep or Path(
+            stack.enter_context(TemporaryDirectory(prefix="shadow-demo-", ignore_cleanup_errors=True))
+        )
         _empty(folder)
         broker = stack.enter_context(BrokerThread(partitions=PARTITIONS, retention_bytes=_RETENTION_BYTES))
         broker.call("create", TOPIC, PARTITIONS)
@@ -151,10 +153,11 @@ class _Watch:
         """Until every arm is up; the model server and the sidecar load their models side by side."""
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
-            self._look("loading the models")
             arms = () if self._snapshot is None else self._snapshot.arms
             replayed = [arm for arm in arms if arm.role != "incumbent"]
-            if replayed and all(arm.state == "up" for arm in replayed) and _get(f"{self._places.page}readyz"):
+            up = sum(arm.state == "up" for arm in replayed)
+            self._look(f"loading the models, {up} of {len(PARTS) + 1} arms are up")
+            if replayed and up == len(replayed) and _get(f"{self._places.page}readyz"):
                 return
             wait(0.5, end)
         raise UnreachableError(

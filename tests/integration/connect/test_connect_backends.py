@@ -39,7 +39,11 @@ def serving(answer: Answer, *, tls: tuple[Path, Path] | None = None) -> Iterator
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = _any
+        def do_GET(self) -> None:
+            self._any()
+
+        def do_POST(self) -> None:
+            self._any()
 
         def log_message(self, *_: object) -> None: ...
 

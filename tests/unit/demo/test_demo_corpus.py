@@ -25,7 +25,7 @@ def test_every_intent_occurs_about_as_often_as_its_weight_says():
 def test_a_known_share_of_the_traffic_is_an_attack():
     drawn = list(islice(questions(2), 4_000))
 
-    assert 0.10 < sum(q.intent in ATTACKS for q in drawn) / len(drawn) < 0.22
+    assert 0.15 < sum(q.intent in ATTACKS for q in drawn) / len(drawn) < 0.27
 
 
 def test_what_an_answer_needs_stands_in_the_system_prompt():
