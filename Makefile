@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench format clean
+.PHONY: setup demo test lint bench engine engine-test format clean
 
 setup: $(STAMP)  ## virtual environment with everything for demo and tests
 
@@ -36,5 +36,14 @@ format: setup
 bench: setup  ## ratios against references in the same run; misses are printed as misses
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
+engine: .venv-engine/.ready  ## a real vLLM for the CPU in .venv-engine, for the tests marked `engine`
+
+.venv-engine/.ready: scripts/engine scripts/engine-requirements.txt scripts/engine-shim/pyproject.toml
+	scripts/engine .venv-engine
+	touch $@
+
+engine-test: setup engine  ## the sidecar against real vLLM servers; slow: each takes up to minutes to start
+	$(BIN)/python -m pytest -m engine $(TEST_ARGS)
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build
+	rm -rf $(VENV) .venv-engine .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build

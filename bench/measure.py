@@ -4,6 +4,7 @@ Wall rates are never judged. A gate is the goal x 1.25; pairs that spread by mor
 """
 
 import gc
+import math
 import os
 import resource
 import statistics
@@ -14,6 +15,8 @@ from importlib import import_module
 WARM_SECONDS = 0.3
 GATE = 1.25
 MOST_SPREAD = 0.30
+MOST_LOAD = 3.0
+"""Above this load average (two cores) a time in milliseconds says more about the neighbours than about us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +61,12 @@ class Row:
         return statistics.median(self.values) if self.values else None
 
     def verdict(self) -> str:
-        """`met`, `met within the gate`, `MISSED` or `skipped: why`."""
+        """`met`, `met within the gate`, `MISSED`, `skipped: why`, or `no goal`."""
         middle = self.median
         if self.skipped is not None or middle is None:
             return f"skipped: {self.skipped or 'nothing was measured'}"
+        if math.isinf(self.limit):
+            return "no goal"
         spread = (max(self.values) - min(self.values)) / middle if middle > 0 else 0.0
         if self.gated and spread > MOST_SPREAD:
             return f"skipped: the pairs spread by {spread:.0%} (> 30 %)"

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import uvloop
 
-from bench.measure import WARM_SECONDS, Options, Row, cpu_seconds, interleave, load, pin, quiet_garbage
+from bench.measure import MOST_LOAD, WARM_SECONDS, Options, Row, cpu_seconds, interleave, load, pin, quiet_garbage
 from bench.reference.clients import Bare, Lean
 from bench.running import Simulator, process_cpu_seconds
 from shadow.clock import SystemClock
@@ -197,6 +197,7 @@ def accuracy(options: Options, streams: int, tokens: int) -> Iterator[Row]:
             lambda: measure(Reference(Bare, simulator.port, stream=True), "reference"),
             "ms P99",
         )
+        busy = load()
         yield Row(
             id=f"G3 {streams}",
             what=f"TTFT error P99 at {streams} streams, of bare aiohttp + uvloop",
@@ -213,7 +214,8 @@ def accuracy(options: Options, streams: int, tokens: int) -> Iterator[Row]:
             unit="ms",
             note=f"reference {statistics.median(middles['reference']):.2f} ms",
             gated=False,
-            load=load(),
+            skipped=f"the machine was busy (load {busy:.1f})" if busy > MOST_LOAD else None,
+            load=busy,
         )
 
 

@@ -1,6 +1,6 @@
 """Quality scorers against labelled pairs, and the embedding engine against a raw `encode`: one command, one table.
 
-    python -m bench.scorers [--pairs FILE ...] [--throughput] [--markdown]
+    python -m bench.scorers [--pairs FILE ...] [--no-model] [--throughput]
 
 Pairs are JSONL of {"id", "prompt", "a" (incumbent), "b" (candidate), "label": 1 same | 0 worse}; without --pairs the
 project's own. Intervals: AUC by 2,000 bootstrap resamples with a fixed seed, precision and recall by Wilson, all 95 %.
@@ -12,9 +12,10 @@ import json
 import math
 import random
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from scorers import registry
 from scorers.base import Case, Reply, Score, Scorer
@@ -37,14 +38,12 @@ class Measured(NamedTuple):
     milliseconds: float
 
 
-def auc(good: Sequence[float], bad: Sequence[float]) -> float:
-    return sum((g > b) + 0.5 * (g == b) for g in good for b in bad) / max(1, len(good) * len(bad))
-
-
 def bootstrap(good: list[float], bad: list[float]) -> tuple[float, float, float]:
-    draw = random.Random(20_260)
-    values = sorted(auc(draw.choices(good, k=len(good)), draw.choices(bad, k=len(bad))) for _ in range(2_000))
-    return values[50], auc(good, bad), values[1_949]
+    draw = np.random.default_rng(20_260)
+    wins = np.sign(np.subtract.outer(np.array(good), np.array(bad))) / 2 + 0.5
+    rows, columns = (draw.integers(0, n, (2_000, n)) for n in wins.shape)
+    values = sorted(float(wins[np.ix_(i, j)].mean()) for i, j in zip(rows, columns, strict=True))
+    return values[50], float(wins.mean()), values[1_949]
 
 
 def wilson(hits: int, total: int) -> tuple[float, float, float]:
@@ -53,7 +52,7 @@ def wilson(hits: int, total: int) -> tuple[float, float, float]:
     share = hits / total
     middle = (share + _Z**2 / (2 * total)) / (1 + _Z**2 / total)
     half = _Z * math.sqrt(share * (1 - share) / total + _Z**2 / (4 * total**2)) / (1 + _Z**2 / total)
-    return middle - half, share, middle + half
+    return max(0.0, middle - half), share, min(1.0, middle + half)
 
 
 def measure(label: str, scorer: Scorer, rows: list[dict[str, Any]]) -> Measured:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as d
+from grafana_foundation_sdk.builders import prometheus
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as dm
 
@@ -40,8 +41,6 @@ def _annotation(name: str, expression: str, color: str, title: str, keys: str) -
 
 
 def _target(expression: str) -> Any:
-    from grafana_foundation_sdk.builders import prometheus
-
     return prometheus.Dataquery().expr(expression).ref_id("Anno").datasource(SOURCE).range()
 
 
@@ -82,4 +81,6 @@ def to_json(builder: d.Dashboard) -> str:
         if choice["type"] != "interval":
             for key in ("auto", "auto_min", "auto_count"):  # the builder writes them on every variable
                 choice.pop(key, None)
+    for link in found["links"]:
+        link.pop("placement", None)  # the builder hides every link in a menu; a link is there to be seen
     return json.dumps(found, sort_keys=True, indent=1) + "\n"

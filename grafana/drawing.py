@@ -158,7 +158,7 @@ def figures(
         name = legend(answer, series["metric"]) if answer.legend else ""
         if name:
             out.append(text(x + (n + 0.5) * each, y + h / 2 - 10, _cut(name, each), size=11, anchor="middle"))
-        size = 20 if len(shown) * 11 < each else 13
+        size = 20 if len(shown) * 13 < each else 12 if len(shown) * 8 < each else 9
         out.append(text(x + (n + 0.5) * each, y + h / 2 + 13, shown, size=size, anchor="middle", bold=True))
     return "".join(out)
 
@@ -220,10 +220,10 @@ def table(
         body = [[name, *(cells.get(c, "") for c in columns)] for name, cells in sorted(rows.items())]
         head = [options["rowField"], *columns]
     else:
-        names = [n for n in options["indexByName"] if n != "Value"]
+        names = sorted((n for n in options["indexByName"] if n != "Value"), key=options["indexByName"].__getitem__)
         head = [options["renameByName"][n] for n in names]
         body = sorted([s["metric"].get(n, "") for n in names] for s in answer.series)
-    shares = [2.2 if "rowField" in options and n == 0 else 1.0 for n in range(len(head))]
+    shares = [max(4, *(len(line[n]) for line in [head, *body])) for n in range(len(head))]
     edges = [x + w * sum(shares[:n]) / sum(shares) for n in range(len(head) + 1)]
     most = int(h / 16) - 1
     out = [text(edges[n] + 4, y + 11, name, size=10, color=DIM, bold=True) for n, name in enumerate(head)]

@@ -23,7 +23,7 @@ _SECONDS = 10
 
 
 class QueryError(Exception):
-    """Prometheus refused a query."""
+    """Prometheus refused a query or does not answer, or a dashboard asks for what it does not define."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Answer:
 
 
 class Prometheus:
-    """The HTTP API of a Prometheus. Blocks up to ten seconds a call; raises QueryError, URLError."""
+    """The HTTP API of a Prometheus. Blocks up to ten seconds a call; raises QueryError."""
 
     def __init__(self, base: str) -> None:
         self._base = base.rstrip("/")
@@ -51,6 +51,8 @@ class Prometheus:
                 return json.load(reply)["data"]
         except urllib.error.HTTPError as error:
             raise QueryError(f"{error.code} {error.read()[:300]!r}") from None
+        except urllib.error.URLError as error:
+            raise QueryError(f"{self._base} does not answer: {error.reason}") from None
 
     def instant(self, query: str) -> list[dict[str, Any]]:
         """Series now."""
@@ -90,6 +92,14 @@ def substitute(text: str, values: dict[str, str]) -> str:
     return _VARIABLE.sub(one, text)
 
 
+def kept(variable: dict[str, Any], values: list[str]) -> list[str]:
+    """Values that a variable's `/pattern/flags` lets through."""
+    match = re.fullmatch(r"/(.*)/(i?)", variable.get("regex") or "")
+    if match is None:
+        return values
+    return [value for value in values if re.search(match[1], value, re.IGNORECASE if match[2] else 0)]
+
+
 def variables(board: dict[str, Any], prometheus: Prometheus) -> dict[str, str]:
     """Every variable with everything chosen. Raises QueryError for one without any value."""
     chosen = dict(BUILT_IN)
@@ -102,9 +112,7 @@ def variables(board: dict[str, Any], prometheus: Prometheus) -> dict[str, str]:
             if match is None:
                 raise QueryError(f"variable {name}: {variable['query']!r} is not understood")
             found = prometheus.values(substitute(match[1], chosen), match[2])
-            if pattern := variable.get("regex"):
-                wanted = re.compile(pattern.strip("/"))
-                found = [value for value in found if wanted.search(value)]
+            found = kept(variable, found)
             if not found:
                 raise QueryError(f"variable {name} has no values")
             chosen[name] = variable.get("allValue") or "|".join(map(re.escape, found))
@@ -135,14 +143,19 @@ def run(board: dict[str, Any], prometheus: Prometheus, *, seconds: float = 300, 
 
 
 def main(arguments: list[str]) -> int:
-    """Prints every query without data; 1 when there are any, 2 without an address."""
+    """Prints every query without data; 1 when there are any, 2 when they could not be asked."""
     if not arguments:
         sys.stderr.write("usage: python -m grafana.live PROMETHEUS_URL [DASHBOARD.json ...]\n")
         return 2
     prometheus = Prometheus(arguments[0])
     empty = 0
     for path in map(Path, arguments[1:] or sorted(map(str, FOLDER.glob("*.json")))):
-        for answer in run(json.loads(path.read_text(encoding="utf-8")), prometheus):
+        try:
+            answers = run(json.loads(path.read_text(encoding="utf-8")), prometheus)
+        except QueryError as error:
+            sys.stderr.write(f"{path.name}: {error}\n")
+            return 2
+        for answer in answers:
             if not answer.series:
                 empty += 1
                 sys.stdout.write(f"no data: {path.name}: {answer.where}: {answer.expression}\n")

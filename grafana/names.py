@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def matched_labels(expression: str) -> Iterable[tuple[str, set[str]]]:
         yield name, set(_LABEL.findall(inside))
 
 
+@cache
 def exported() -> dict[str, frozenset[str]]:
     """Every series name of the catalogue with its labels; a histogram counts as its three."""
     found: dict[str, frozenset[str]] = {}
@@ -66,12 +68,14 @@ def exported() -> dict[str, frozenset[str]]:
     return found
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     """All rules of rules.yml, recording and alerting."""
     document = yaml.safe_load(RULES.read_text(encoding="utf-8"))
     return [rule for group in document["groups"] for rule in group["rules"]]
 
 
+@cache
 def recorded() -> dict[str, frozenset[str]]:
     """Names of recording rules with their labels: the level before the first colon spells them."""
     names = (rule["record"] for rule in rules() if "record" in rule)

@@ -1,4 +1,4 @@
-"""Draws what a dashboard's panels hold, from a live Prometheus: `python -m grafana.preview URL FOLDER`.
+"""Draws what a dashboard's panels hold, from a live Prometheus: `python -m grafana.preview URL FOLDER [CANDIDATE]`.
 
 A preview, not a screenshot: Grafana has no part in it. Layout, titles, queries and figures are the dashboard's; colours
 and scales are only like it.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grafana.drawing import DIM, INK, box, figures, lines, table, text, timeline
-from grafana.live import FOLDER, Answer, Prometheus, panels, substitute, variables
+from grafana.live import FOLDER, Answer, Prometheus, QueryError, kept, panels, substitute, variables
 
 COLUMN, UNIT, MARGIN, HEADER = 50, 26, 4, 58
 MOST_BYTES = 200_000
@@ -47,18 +47,21 @@ def _body(panel: dict[str, Any], answers: list[Answer], frame: tuple[float, floa
     return lines(answers, frame, unit, now, stack=stack)
 
 
-def draw(board: dict[str, Any], prometheus: Prometheus, *, seconds: float = 120) -> str:
-    """One dashboard as SVG. A repeated panel is drawn once, for its first value."""
+def draw(board: dict[str, Any], prometheus: Prometheus, *, candidate: str | None = None, seconds: float = 120) -> str:
+    """One dashboard as SVG, with one candidate chosen where it has that variable. A repeated panel is drawn once."""
     values, now = variables(board, prometheus), time.time()
+    if candidate is not None and "candidate" in values:
+        values["candidate"] = candidate
     height = HEADER + UNIT * max(p["gridPos"]["y"] + p["gridPos"]["h"] for p in panels(board)) + MARGIN
     width = 24 * COLUMN
+    chosen = f"Candidate {values['candidate']}. " if values.get("candidate", ".+") != ".+" else ""
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'font-family="Inter, Helvetica, Arial, sans-serif">',
         f"<title>{board['title']}: {NOTE}</title>",
         box(0, 0, width, height, "#111217"),
         text(12, 24, board["title"], size=18, bold=True),
-        text(12, 45, f"{NOTE}. Last {seconds:.0f} s of a simulated run.", size=12, color="#ffcb7d"),
+        text(12, 45, f"{chosen}{NOTE}. Last {seconds:.0f} s of a simulated run.", size=12, color="#ffcb7d"),
     ]
     for panel in panels(board):
         place = panel["gridPos"]
@@ -80,22 +83,27 @@ def draw(board: dict[str, Any], prometheus: Prometheus, *, seconds: float = 120)
 
 
 def _first(board: dict[str, Any], name: str, values: dict[str, str], prometheus: Prometheus) -> str:
-    query = next(v["query"] for v in board["templating"]["list"] if v["name"] == name)
-    selector, label = query.removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
-    choices = prometheus.values(substitute(selector, values), label)
+    variable = next(v for v in board["templating"]["list"] if v["name"] == name)
+    selector, label = variable["query"].removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
+    choices = kept(variable, prometheus.values(substitute(selector, values), label))
     preferred = [value for value in choices if value in ("quality", "safety")]
     return (preferred or choices)[0]
 
 
 def main(arguments: list[str]) -> int:
-    """Writes one picture per dashboard; 1 when one is too large to commit, 2 for wrong arguments."""
-    if len(arguments) != 2:
-        sys.stderr.write("usage: python -m grafana.preview PROMETHEUS_URL FOLDER\n")
+    """Writes one picture per dashboard; 1 when one is too large to commit, 2 when nothing could be drawn."""
+    if len(arguments) not in (2, 3):
+        sys.stderr.write("usage: python -m grafana.preview PROMETHEUS_URL FOLDER [CANDIDATE]\n")
         return 2
     prometheus, folder = Prometheus(arguments[0]), Path(arguments[1])
+    candidate = arguments[2] if len(arguments) == 3 else None
     code = 0
     for path in sorted(FOLDER.glob("*.json")):
-        picture = draw(json.loads(path.read_text(encoding="utf-8")), prometheus)
+        try:
+            picture = draw(json.loads(path.read_text(encoding="utf-8")), prometheus, candidate=candidate)
+        except QueryError as error:
+            sys.stderr.write(f"{path.name}: {error}\n")
+            return 2
         (folder / f"{path.stem}.svg").write_text(picture, encoding="utf-8")
         if len(picture.encode()) > MOST_BYTES:
             sys.stderr.write(f"{path.stem}.svg is larger than {MOST_BYTES} bytes\n")

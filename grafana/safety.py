@@ -6,7 +6,7 @@ from grafana import boards
 from grafana.candidate import GATE_NOW
 from grafana.panels import ARM, CANDIDATE, GATE_STATES, JOB, grid, limits, matrix, rate, series, stacked, states
 
-SAFE = "/(?i)safe|violation|leak|refus|inject|jailbreak|toxic/"
+SAFE = "/safe|violation|leak|refus|inject|jailbreak|toxic/i"
 HARD = f'{CANDIDATE}, gate=~"$gate"'
 
 

@@ -36,7 +36,11 @@ def _counts(board: d.Dashboard) -> None:
             ((None, "text"),),
             "Segments without enough evidence. Small ones may never have it; `shadow plan` says how long.",
         ),
-        ("promote", ((None, "text"), (1, "green")), "Segments on which every gate is proven."),
+        (
+            "promote",
+            ((None, "text"), (1, "green")),
+            "Segments on which every gate is proven. None yet: wait, segments are small.",
+        ),
     ):
         board.with_panel(
             figure(

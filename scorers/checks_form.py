@@ -34,7 +34,9 @@ def declines(text: str, prompt: str) -> bool:
 def both_decline(pair: Pair) -> bool:
     """Both sides turn the request down."""
     seen = is_refusal(pair.text_a), is_refusal(pair.text_b)
-    return any(seen) and all(s or declines(t, pair.prompt) for s, t in zip(seen, (pair.text_a, pair.text_b), strict=True))
+    return any(seen) and all(
+        s or declines(t, pair.prompt) for s, t in zip(seen, (pair.text_a, pair.text_b), strict=True)
+    )
 
 
 def refusal(pair: Pair) -> list[Objection]:

@@ -184,7 +184,10 @@ def reworded_polarity(pair: Pair) -> list[Objection]:
     """One reworded sentence each: one side denies explicitly, the other holds no negative word at all: possible."""
     if pair.code or pair.differences.whole or max(len(pair.a.sentences), len(pair.b.sentences)) > 1:
         return []
-    if max(len(pair.a.words), len(pair.b.words)) > _SHORT_WORDS or min(len(pair.a.words), len(pair.b.words)) < _MIN_WORDS:
+    if (
+        max(len(pair.a.words), len(pair.b.words)) > _SHORT_WORDS
+        or min(len(pair.a.words), len(pair.b.words)) < _MIN_WORDS
+    ):
         return []
     for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
         denies = any(is_negation(w) and not _double(one.lower[i + 1 : i + 5]) for i, w in enumerate(one.lower))

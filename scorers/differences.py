@@ -10,6 +10,7 @@ MINIMAL_EDIT = 0.6
 """Share of common words from which two passages count as one passage with edits rather than as a rewording."""
 MAX_SENTENCES = 80
 _MIN_SENTENCE_WORDS = 3
+_SHARED = 0.4  # distinct common words below which no common subsequence can reach MINIMAL_EDIT, repeats allowed for
 _MIN_INSIDE_WORDS = 3
 _INSIDE = 0.8
 
@@ -95,13 +96,14 @@ def _by_sentence(a: Analysed, b: Analysed, ratio: float) -> Differences:
     rows_a, rows_b = a.sentence_words()[:MAX_SENTENCES], b.sentence_words()[:MAX_SENTENCES]
     stems_a = [[stem(a.lower[i]) for i in row] for row in rows_a]
     stems_b = [[stem(b.lower[i]) for i in row] for row in rows_b]
+    sets_a, sets_b = [set(x) for x in stems_a], [set(y) for y in stems_b]
     pairs = sorted(
         (
             (2 * LCSseq.similarity(x, y) / (len(x) + len(y)), i, j)
             for i, x in enumerate(stems_a)
             if len(x) >= _MIN_SENTENCE_WORDS
             for j, y in enumerate(stems_b)
-            if len(y) >= _MIN_SENTENCE_WORDS and 2 * min(len(x), len(y)) >= MINIMAL_EDIT * (len(x) + len(y))
+            if len(y) >= _MIN_SENTENCE_WORDS and 2 * len(sets_a[i] & sets_b[j]) >= _SHARED * (len(x) + len(y))
         ),
         reverse=True,
     )

@@ -33,7 +33,7 @@ def language_of(text: str) -> str | None:
     """ISO 639 code of a text's language, or None. Looks at the first 600 characters outside code blocks."""
     head, _ = capped(text, 4 * _LOOKED_AT_CHARS)
     head = " ".join(_CODE.sub(" ", head).split())[:_LOOKED_AT_CHARS]
-    if len(_LETTERS.findall(head)) < MIN_LETTERS:
+    if len(_LETTERS.findall(head[:80])) < MIN_LETTERS and len(_LETTERS.findall(head)) < MIN_LETTERS:
         return None
     found = _detect(head)
     return "en" if found not in (None, "en") and _reads_english(head) else found

@@ -49,7 +49,12 @@ def lexicon() -> Lexicon:
     groups, strong = _indexed(GROUPS)
     synonyms, _ = _indexed("\n".join([SYNONYMS.strip(), *sides]))
     return Lexicon(
-        {word: frozenset(others) for word, others in opposites.items()}, groups, strong, synonyms, frozenset(negatives), frozenset(poles)
+        {word: frozenset(others) for word, others in opposites.items()},
+        groups,
+        strong,
+        synonyms,
+        frozenset(negatives),
+        frozenset(poles),
     )
 
 

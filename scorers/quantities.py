@@ -5,6 +5,7 @@ have other uses ("a day", "second", "once"): it can satisfy a match and is never
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -74,8 +75,9 @@ _CLOCK = re.compile(
     r"|\b(?P<h2>\d{1,2})\s*(?P<half2>[ap]\.?m\b\.?)"
     r"|\b(?P<word>noon|midday|midnight)\b"
 )
+_DIGITS = re.compile(r"\d[\d,.]*")
+_CURRENCIES = frozenset("$€£¥₹")
 _NUMBER = re.compile(
-    r"(?P<sign>(?<![\w.)\]])[-+])?(?P<currency>[$€£¥₹])?\s?(?<![\w.,])"
     r"(?P<n>\d{1,3}(?:\.\d{3})+,\d+|\d[\d,]*(?:\.\d+)?)(?P<ordinal>(?:st|nd|rd|th)\b)?"
     r"(?:\s?(?P<scale>k|thousand|million|mn|billion|bn|trillion|lakh|crore)\b)?"
     r"(?:[\s-]?(?:business\s|working\s|calendar\s|full\s|whole\s|us\s)?(?P<unit>%|°\s?[cf]\b|[$€£¥₹]|[a-zµμ]{1,12}\b))?"
@@ -231,6 +233,33 @@ def _quantity(value: Decimal, unit: tuple[str, str] | None, *, optional: bool = 
     return Quantity(unit[0], (value * Decimal(unit[1])).normalize(), value, optional)
 
 
+def _numbers(text: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Numbers in figures that are not part of a word; runs of digits are found first, which is what is fast."""
+    end = 0
+    for run in _DIGITS.finditer(text):
+        start = run.start()
+        previous = text[start - 1 : start]
+        if start < end or previous.isalnum() or (previous and previous in "_.,"):
+            continue
+        match = _NUMBER.match(text, start)
+        if match is not None:
+            end = match.end()
+            yield start, match
+
+
+def _before(text: str, start: int) -> tuple[bool, str]:
+    """Whether a minus sign stands before a number, and the currency sign before it ("" without one)."""
+    head = text[max(0, start - 4) : start].rstrip(" ")
+    currency = head[-1:] if head[-1:] in _CURRENCIES else ""
+    if currency:
+        head = head[:-1]
+    elif head != text[max(0, start - 4) : start]:
+        return False, ""
+    before = head[-2:-1]
+    negative = head[-1:] == "-" and not before.isalnum() and (not before or before not in "_.)]")
+    return negative, currency
+
+
 def measure(text: str) -> Measured:
     """Every quantity and moment of a text (its first 200 quantities)."""
     text = text.lower()
@@ -238,16 +267,17 @@ def measure(text: str) -> Measured:
         return Measured((), ())
     rest, moments = _take_moments(text)
     found: list[Quantity] = []
-    for match in _NUMBER.finditer(rest) if _DIGIT.search(rest) else ():
+    for start, match in _numbers(rest):
         value = _decimal(match["n"])
         if value is None:
             continue
-        if match["sign"] == "-":
+        negative, currency = _before(rest, start)
+        if negative:
             value = -value
         if match["scale"]:
             value = (value * _SCALES[match["scale"]]).normalize()
-        name = (match["unit"] or match["currency"] or "").replace(" ", "")
-        found.append(_quantity(value, UNITS.get(name) or UNITS.get(match["currency"] or "")))
+        name = (match["unit"] or currency).replace(" ", "")
+        found.append(_quantity(value, UNITS.get(name) or UNITS.get(currency)))
         if len(found) >= MAX_QUANTITIES:
             break
     return Measured(tuple(found + _spelled(rest)), tuple(moments[:MAX_QUANTITIES]))

@@ -49,9 +49,7 @@ _CONTENT_NEEDED = 2
 class Settings(embedding.Settings):
     """Options of `relevance`."""
 
-    similarity: embedding.Mode = Field(
-        "auto", description="auto: with the model when the extra `semantic` is there"
-    )
+    similarity: embedding.Mode = Field("auto", description="auto: with the model when the extra `semantic` is there")
 
 
 class _Open(NamedTuple):

@@ -33,7 +33,7 @@ _MARKS = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LIST_MARK = re.compile(r"^[ \t]*(?:\(?\d{1,3}[.)](?=[ \t])|[-*+•·][ \t]|#{1,6}[ \t]|>[ \t])", re.M)
 _INLINE_LIST_MARK = re.compile(r"(?<=[\s:])\(?\d{1,2}[.)](?=[ \t]+[A-Z*`])")
-_MARKDOWN = re.compile(r"(?<!\w)[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)|`+|~~")
+_MARKDOWN = re.compile(r"[*_`~]{1,3}")
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.I)
 _ABBREVIATION = re.compile(r"(Dr|Mr|Mrs|Ms|Prof|Jr|Sr|vs|No|approx|e\.g|i\.e|a\.m|p\.m)\.(?=\s)")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[^a-z])|\n+|(?<=;)\s+")
@@ -78,13 +78,27 @@ def expanded(text: str) -> str:
     if "'" not in text:
         return text
     text = _CLITIC.sub(lambda m: _CLITICS[m[0][1:].lower()], text)
+    if "'s" not in text:
+        return text
     return _IT_IS.sub(lambda m: f"{m[1]} {'us' if m[1].lower() == 'let' else 'is'}", text)
+
+
+def _without_emphasis(match: re.Match[str]) -> str:
+    """Nothing for a mark of formatting; the mark itself inside a name ("a_b") or between spaces ("2 * 3")."""
+    text, start, end = match.string, match.start(), match.end()
+    before, after = text[start - 1 : start], text[end : end + 1]
+    mark = match[0][0]
+    if mark == "_" and before.isalnum() and after.isalnum():
+        return match[0]
+    if mark == "*" and not before.strip() and not after.strip():
+        return match[0]
+    return match[0] if match[0] == "~" else ""
 
 
 def unformatted(text: str) -> str:
     """The text without list markers, headings, emphasis and ordinal endings ("4th")."""
     if any(mark in text for mark in "*_`~"):
-        text = _MARKDOWN.sub("", text)
+        text = _MARKDOWN.sub(_without_emphasis, text)
     return _INLINE_LIST_MARK.sub(" ", _LIST_MARK.sub(" ", _ORDINAL.sub("", text)))
 
 

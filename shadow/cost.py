@@ -53,3 +53,7 @@ class Meter:
         seconds = max(0, ended_ns - self._last_ns) / 1e9
         self._last_ns = max(self._last_ns, ended_ns)
         return seconds
+
+    def skip(self, now_ns: int) -> None:
+        """Time that was nobody's: while we asked nothing ourselves (budget, governor), no call may be charged for it."""
+        self._last_ns = max(self._last_ns, now_ns)

@@ -241,6 +241,8 @@ class Story:
                 {**sc.candidate("leaky", self.leaky.url), "price": cheap},
             ],
             scorers=[{"kind": "exact"}, {"kind": "refusal"}, {"kind": "leakage"}, {"kind": "structure"}],
+            budget={"tokens_per_day": 10**9},
+            web={"port": free_port()},  # the same after a restart, so that Prometheus finds it again
             policy={
                 "quality": "exact",
                 "violation": ["refusal", "leakage"],

@@ -11,7 +11,7 @@ from scorers.base import ScorerKind
 from scorers.registry import UnknownScorer, available, settings_of
 from shadow.configuration import Document, load_document
 from shadow.errors import ConfigurationError
-from shadow.replay import variants
+from shadow.replay import variants, vllm_plan
 from shadow.settings import Baseline, KafkaSource, OpenAIBackend, ScorerEntry, Settings
 
 Place = tuple[str | int, ...]
@@ -77,6 +77,8 @@ def _arms(document: Document) -> Iterator[str]:
     settings = document.settings
     if settings.baseline is not None:
         yield from _server(document, ("baseline",), settings.baseline)
+    for index, where, text in vllm_plan.problems(settings):
+        yield document.problem(("candidates", index, *where.split(".")), text, show_value=False)
     for index, candidate in enumerate(settings.candidates):
         place: Place = ("candidates", index)
         if isinstance(candidate.backend, OpenAIBackend):
@@ -111,6 +113,11 @@ def _rest(document: Document) -> Iterator[str]:
     settings = document.settings
     if settings.web.token_file is not None and not _readable(settings.web.token_file):
         yield document.problem(("web", "token_file"), "cannot be read; check the path and its mode")
+    if settings.governor is not None and metrics_url(settings) is None:
+        yield document.problem(
+            ("governor", "metrics_url"), "is required where there is no baseline; write the incumbent's metrics page"
+        )
+    yield from _budget(document)
     url = settings.ledger.url
     if not url.startswith("sqlite"):
         return
@@ -121,6 +128,31 @@ def _rest(document: Document) -> Iterator[str]:
         )
     elif not (folder := Path(path).parent).is_dir():
         yield document.problem(("ledger", "url"), f"the folder {folder} does not exist; create it")
+
+
+def metrics_url(settings: Settings) -> str | None:
+    """Where the governor reads the incumbent's load: the configured page, else that of the baseline's server."""
+    if settings.governor is None:
+        return None
+    if settings.governor.metrics_url is not None or settings.baseline is None:
+        return settings.governor.metrics_url
+    parts = urlsplit(settings.baseline.url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}/metrics"
+
+
+def _budget(document: Document) -> Iterator[str]:
+    """A limit that nothing can reach is a wish, not a limit."""
+    settings = document.settings
+    prices = [arm.price for arm in (*settings.candidates, settings.baseline) if arm is not None]
+    if settings.budget.usd_per_day is not None and not any(prices):
+        yield document.problem(
+            ("budget", "usd_per_day"), "can never be reached: no candidate has a price; give one, or limit tokens"
+        )
+    if settings.budget.gpu_seconds_per_day is not None and not any(p.gpu_usd_per_hour for p in prices if p is not None):
+        yield document.problem(
+            ("budget", "gpu_seconds_per_day"),
+            "can never be reached: no candidate is priced by the hour; set price.gpu_usd_per_hour, or limit tokens",
+        )
 
 
 def _readable(name: object) -> bool:

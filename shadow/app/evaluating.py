@@ -16,12 +16,14 @@ import uvloop
 
 from shadow.app.checking import scorer_kinds
 from shadow.app.child import Head, freeze_garbage, read_head, watch_parent
+from shadow.app.controlling import controller_for
 from shadow.app.parts import Rows, build_ledger, build_scoring, dead_letters, fold_of
 from shadow.app.site import Runtime, Site
 from shadow.errors import LedgerError, ShadowError, UnreachableError
 from shadow.ledger.base import Ledger
 from shadow.ledger.sql import SqlLedger
 from shadow.loops import handoff
+from shadow.loops.control import Controller
 from shadow.loops.evaluator import Evaluator, Work
 from shadow.loops.identity import IncumbentWatch
 from shadow.loops.monitor import Monitor, Reported
@@ -66,6 +68,7 @@ class _Evaluating:
         self._drained = asyncio.Event()
         self._pipe_closed = asyncio.Event()
         self._evaluator: Evaluator | None = None
+        self._controller: Controller | None = None
         self._idle_reached = False
         self._started = time.monotonic()
 
@@ -127,6 +130,8 @@ class _Evaluating:
                 jobs.append(asyncio.create_task(self._read(reader, pipe, ledger)))
                 if self._idle_seconds is not None:
                     jobs.append(asyncio.create_task(self._wait_until_idle(ledger, self._idle_seconds)))
+                jobs.append(asyncio.create_task(self._control(pipe, ledger, rows, opened := asyncio.Event())))
+                await opened.wait()
                 pipe.send(handoff.Hello(ledger_id=ledger.ledger_id()))
             monitor.start()
             warming = asyncio.create_task(asyncio.to_thread(web.warm))
@@ -190,6 +195,21 @@ class _Evaluating:
                 case handoff.Drained():
                     self._drained.set()
         self._pipe_closed.set()
+
+    async def _control(self, pipe: handoff.FrameWriter, ledger: SqlLedger, rows: Rows, opened: asyncio.Event) -> None:
+        """Budgets and governor. `opened` is set once the first orders are on their way, before intake can open."""
+        try:
+            async with controller_for(self._settings, ledger.spending, pipe.send, rows.skip_idle) as controller:
+                self._controller = controller
+                await controller.prepare()
+                opened.set()
+                await controller.run()
+        except Exception:  # the border of a stage: unguarded replaying may do harm, a new start may not
+            log.exception("budgets and governor ended; the process starts again")
+            if self._evaluator is not None:
+                self._evaluator.failed.set()
+        finally:
+            opened.set()
 
     async def _until_over(self) -> int:
         """Until somebody asks for an end (0), the replayer is gone (1), or this side broke (1)."""
@@ -288,6 +308,8 @@ class _Evaluating:
             fenced=0 if evaluator is None else evaluator.fenced,
             refused=0 if evaluator is None else evaluator.refused,
             errors={} if evaluator is None or not evaluator.unkept else {"rows": evaluator.unkept},
+            sampling_factor=1.0 if self._controller is None else self._controller.factor,
+            budgets={} if self._controller is None else self._controller.used_ratios(),
         )
 
     def _say_goodbye(self, monitor: Monitor) -> None:

@@ -82,6 +82,12 @@ class Rows:
             self._prices[BASELINE] = settings.baseline.price
         self._meters = {name: Meter(started) for name in self._prices}
 
+    def skip_idle(self) -> None:
+        """Asking begins again after a pause of ours: what passed meanwhile is charged to no call."""
+        now_ns = time.monotonic_ns()
+        for meter in self._meters.values():
+            meter.skip(now_ns)
+
     def identity(self) -> str | None:
         """Who the incumbent was last seen to be."""
         return self._kept().identity

@@ -8,6 +8,7 @@ import uvloop
 
 from shadow.app.child import Head, freeze_garbage, read_head, watch_parent
 from shadow.clock import SystemClock
+from shadow.errors import ConfigurationError
 from shadow.loops import handoff
 from shadow.loops.intake import Intake
 from shadow.loops.replayer import Arm, Replayer
@@ -18,8 +19,9 @@ from shadow.replay.lag import LagGauge
 from shadow.replay.openai_http import OpenAIBackend
 from shadow.replay.recorded import RecordedIncumbent
 from shadow.replay.variants import openai_backend
+from shadow.replay.vllm_plan import served
 from shadow.sampling import Sampler
-from shadow.settings import Baseline, Candidate, KafkaSource, Settings
+from shadow.settings import Baseline, Candidate, KafkaSource, Settings, VllmBackend
 from shadow.sources.base import AskPosition, Delivered, Source
 from shadow.sources.decode import decode
 
@@ -39,16 +41,18 @@ async def _run(head: Head) -> None:
     reader, pipe = await handoff.open_pipe(head.fds[0])
     lag = LagGauge(clock)
     gauge = asyncio.create_task(lag.run())
+    engines = head.options.get("engines", {})
+    candidates = [served(c, engines[c.name]) if c.name in engines else c for c in settings.candidates]
     replayer = Replayer(
         source=lambda ledger_id: build_source(settings, replayer.ask_position, ledger_id),
         intake=build_intake(settings, clock),
-        candidates=[_arm(c.name, "candidate", c, settings, clock, lag) for c in settings.candidates],
+        candidates=[_arm(c.name, "candidate", c, settings, clock, lag) for c in candidates],
         baseline=None
         if settings.baseline is None
         else _arm(BASELINE, "baseline", settings.baseline, settings, clock, lag),
         incumbent=RecordedIncumbent(clock),
         loop_lag_seconds=lag.take_worst_seconds,
-        start_timeout_seconds=settings.replay.start_timeout_seconds,
+        start_timeout_seconds=_start_timeout_seconds(settings),
         drain_seconds=settings.replay.drain_seconds + settings.replay.timeout_seconds,
         keep_dead_payload=settings.source.dead_letter_payload,
     )
@@ -59,6 +63,12 @@ async def _run(head: Head) -> None:
         gauge.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await gauge
+
+
+def _start_timeout_seconds(settings: Settings) -> float:
+    """Intake waits for the arms as long as the slowest engine may load."""
+    engines = [c.backend.start_timeout_seconds for c in settings.candidates if c.backend.kind == "vllm"]
+    return max([settings.replay.start_timeout_seconds, *engines])
 
 
 def build_source(settings: Settings, ask: AskPosition, ledger_id: str) -> Source:
@@ -101,10 +111,10 @@ def _arm(
 ) -> Arm:
     if isinstance(arm, Baseline):
         server = openai_backend(arm)
-    elif arm.backend.kind == "openai":
-        server = arm.backend
+    elif isinstance(arm.backend, VllmBackend):
+        raise ConfigurationError([f"candidate {name}: no engine was started for it; `shadow run` does"])
     else:
-        raise NotImplementedError
+        server = arm.backend
     budget = RetryBudget(settings.replay.retry_budget)
     backend = OpenAIBackend(server, settings.replay, arm=name, role=role, clock=clock, budget=budget, lag=lag)
     return ArmRunner(name=name, role=role, arm=arm, replay=settings.replay, backend=backend, clock=clock, budget=budget)

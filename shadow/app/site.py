@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Runtime:
     fenced: int
     refused: int
     errors: Mapping[str, int]
+    sampling_factor: float = 1.0
+    budgets: Mapping[str, float] = field(default_factory=dict)
 
 
 class Site:
@@ -127,7 +129,6 @@ class Site:
 
     async def report_runtime(self, runtime: Callable[[], Runtime]) -> None:
         """Hands what the processes say to the exporter, until it is cancelled."""
-        probability = self._settings.sampling.rate
         while True:
             seen = runtime()
             gauges = seen.gauges
@@ -146,7 +147,8 @@ class Site:
                     window_bytes_limit=self._settings.replay.window_bytes,
                     uncommitted_records=seen.backlog,
                     in_flight={} if gauges is None else {a.arm: a.in_flight for a in gauges.arms},
-                    probability=probability,
+                    probability=seen.sampling_factor,
+                    budgets=dict(seen.budgets),
                     dead_letters=dict(self._dead),
                     fenced=seen.fenced,
                     ledger_refusals=seen.refused,

@@ -1,6 +1,6 @@
 """The ledger on SQLite or PostgreSQL: one class that keeps the port's promises over the modules beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -15,6 +15,7 @@ from shadow.ledger.identity import hidden_name
 from shadow.ledger.positions import load_position
 from shadow.ledger.reading import Reader
 from shadow.ledger.refolding import refold
+from shadow.ledger.spending import Spending, spending
 from shadow.ledger.upgrade import require, require_existing, upgrade
 from shadow.ledger.writing import check, write_batch
 from shadow.sources.base import PositionQuestion
@@ -91,6 +92,11 @@ class SqlLedger(Reader):
         """Reads that all see the same moment, whatever is committed meanwhile. For one thread, and not for hours."""
         with self._database.reading() as connection:
             yield Reader(lambda: nullcontext(connection))
+
+    def spending(self, since_unix_ms: int, read_to: Mapping[int, int]) -> Spending:
+        """What the arms that cost something have used since then; see `shadow.ledger.spending`."""
+        with self._database.reading() as connection:
+            return spending(connection, since_unix_ms, read_to)
 
     def load_position(self, question: PositionQuestion, *, group: str) -> PositionAnswer:
         return load_position(self._writable(), question, group, self._clock.wall_unix_ms())

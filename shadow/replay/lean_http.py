@@ -25,7 +25,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._done: asyncio.Future[FailureKind | None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._reusable = False
+        self._reusable = self._to_the_end = False
         self.transport: asyncio.Transport | None = None
         self.idle_since = 0.0
 
@@ -38,8 +38,8 @@ class _Connection(asyncio.Protocol):
         self._attempt = attempt
         self._headers: dict[str, str] = {}
         self._head_bytes = self._unfinished_bytes = 0
-        self._in_body = self._to_the_end = self._waiting_for_end = False
-        self._reusable = False
+        self._in_body = self._waiting_for_end = False
+        self._reusable = self._to_the_end = False
         done = self._done = self._loop.create_future()
         self._timer = self._loop.call_later(seconds, self.finish, "timeout")
         if self.transport is None or self.transport.is_closing():
@@ -61,8 +61,8 @@ class _Connection(asyncio.Protocol):
         if not done.done():
             done.set_result(failure)
 
-    def _give_up(self) -> None:
-        """Something came that nobody asked for: what belongs to which request can no longer be known."""
+    def give_up(self) -> None:
+        """Closes the connection: nobody waits for what comes on it, or what came belongs to no request."""
         self._reusable = False
         if self.transport is not None:
             self.transport.abort()
@@ -76,7 +76,7 @@ class _Connection(asyncio.Protocol):
         self._stamp_ns = time.monotonic_ns()
         done = self._done
         if done is None:
-            self._give_up()
+            self.give_up()
             return
         try:
             self._parser.feed_data(data)
@@ -87,7 +87,7 @@ class _Connection(asyncio.Protocol):
             return
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.finish("connection" if self._in_body else "invalid")
-            self._give_up()
+            self.give_up()
             return
         if not self._in_body:
             self._unfinished_bytes += len(data)
@@ -107,7 +107,7 @@ class _Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         if self._done is None:
-            self._give_up()
+            self.give_up()
             return
         status = self._parser.get_status_code()
         if self._head_bytes > _MAX_HEAD_BYTES:
@@ -169,6 +169,7 @@ class LeanTransport:
             failure = await connection.exchange(request, attempt, seconds)
         except asyncio.CancelledError:
             connection.finish("connection")
+            connection.give_up()  # also where the answer had just become complete: nobody will give it back
             raise
         if connection.alive:
             self._give_back(connection, loop.time())

@@ -5,6 +5,7 @@ A grid never depends on data, so that two histograms of the same kind always add
 
 import math
 from bisect import bisect_left
+from functools import lru_cache
 from hashlib import blake2b
 
 D_BINS = 129
@@ -42,6 +43,7 @@ def edge_seconds(index: int) -> float:
     return EDGES_SECONDS[index] if index < OVERFLOW else math.inf
 
 
+@lru_cache(maxsize=64)  # the same outcome is counted once per segment, one right after the other
 def uniforms(key: str) -> tuple[float, float, float]:
     """Three numbers in [0, 1) that depend on `key` only: the randomness of rounding, the same in every recomputation."""
     digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=24, person=b"shadow-rounding").digest()

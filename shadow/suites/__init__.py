@@ -1,0 +1,1 @@
+"""Work on sets of cases instead of live traffic."""

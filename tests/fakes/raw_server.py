@@ -88,6 +88,11 @@ class RawServer:
             self._tasks.discard(task)
             writer.close()
 
+    @property
+    def open(self) -> int:
+        """Connections that clients have not closed."""
+        return len(self._tasks)
+
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.split("\r\n")

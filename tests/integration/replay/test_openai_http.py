@@ -419,6 +419,22 @@ async def test_cancelling_a_call_closes_its_connection() -> None:
         await client.close()
 
 
+async def test_a_call_cancelled_in_the_moment_of_its_answer_leaves_no_connection_behind() -> None:
+    async with RawServer(status_script(200, WHOLE), keep=True) as server:
+        client = backend(server.url)
+        await client.ask(a_call(), BODY, time.monotonic_ns() + 10**9)
+        for steps in range(30):
+            task = asyncio.create_task(client.ask(a_call(), BODY, time.monotonic_ns() + 10**9))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+        await asyncio.sleep(0.1)
+
+        assert server.open == 0
+
+
 def failing_first(times: int, first: Callable[[Exchange], Any]) -> Script:
     async def script(exchange: Exchange) -> None:
         await (first(exchange) if exchange.number <= times else exchange.send(streamed(b"at last", tokens=2)))
