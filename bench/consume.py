@@ -16,7 +16,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from bench.measure import Options, Row, cpu_seconds, interleave, load, pin, quiet_garbage
 from bench.reference.pipeline import RECORD
-from bench.running import SHADOW, records
+from bench.running import SHADOW, die_with_parent, records
 from shadow.settings import KafkaSource
 from shadow.sources.decode import decode
 from shadow.sources.kafka import KafkaRecords
@@ -110,7 +110,11 @@ def run(options: Options) -> Iterator[Row]:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     count = 3_000 if options.quick else 15_000
     with subprocess.Popen(
-        [*SHADOW, "broker", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [*SHADOW, "broker", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=die_with_parent,
     ) as broker:
         try:
             line = broker.stdout.readline() if broker.stdout is not None else ""

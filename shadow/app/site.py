@@ -152,7 +152,7 @@ class Site:
                     dead_letters=dict(self._dead),
                     fenced=seen.fenced,
                     ledger_refusals=seen.refused,
-                    errors={**seen.errors, **({} if gauges is None else gauges.notes)},
+                    errors={**seen.errors, **({} if gauges is None else _defects(gauges.notes))},
                 )
             )
             await asyncio.sleep(RUNTIME_SECONDS)
@@ -162,3 +162,8 @@ class Site:
         self._traces.close()
         self._prometheus.close()
         self._ledger.close()
+
+
+def _defects(notes: Mapping[str, int]) -> dict[str, int]:
+    """The replayer's notes that are defects of ours; a delivery that a rebalance made stale is none."""
+    return {name: count for name, count in notes.items() if name in ("internal_error", "unencodable")}

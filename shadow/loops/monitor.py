@@ -88,7 +88,7 @@ def look(
     dispositions = ledger.dispositions()
     read = sum(p.next_offset - p.first_offset - p.gaps - p.lost for p in positions)
     reported = reports(ledger)
-    last_scored = max((p.updated_unix_ms for p in positions if p.next_offset > p.first_offset), default=None)
+    last_scored = max((p.last_ts_unix_ms for p in positions if p.last_ts_unix_ms is not None), default=None)
     floor = _pairs(ledger, "floor", 0, BASELINE, spec).get(OVERALL, {})
     candidates = []
     arms = [_arm_view(ledger, settings, INCUMBENT, "incumbent", 0, None)]

@@ -8,6 +8,8 @@ SHOWN_LINES = 12
 MAX_LINE_CHARACTERS = 300
 _TRAFFIC = re.compile(r"prompt|messages|received request|content", re.IGNORECASE)
 """Lines that may quote what was asked: production text has no place in our log."""
+_ACCESS = re.compile(r'HTTP/1\.[01]" [23]\d\d')
+"""The engine's access log would push out what it died of."""
 
 _CAUSES = (
     (r"address already in use|errno 98", "its port is taken; free it, or set backend.port to 0 for a free one"),
@@ -50,7 +52,7 @@ def why_it_ended(code: int | None, lines: Iterable[str]) -> str:
 
 def shown(lines: Iterable[str]) -> str:
     """The last lines for the log: bounded, and without any that may quote traffic."""
-    kept = [line[:MAX_LINE_CHARACTERS] for line in lines if line.strip() and not _TRAFFIC.search(line)]
+    kept = [line[:MAX_LINE_CHARACTERS] for line in lines if not _TRAFFIC.search(line) and not _ACCESS.search(line)]
     return "\n".join(f"    | {_plain(line)}" for line in kept[-SHOWN_LINES:])
 
 

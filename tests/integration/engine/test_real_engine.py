@@ -19,7 +19,7 @@ from shadow.settings import Candidate, Settings, VllmBackend
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = Path(os.environ.get("SHADOW_ENGINE_PYTHON", ROOT / ".venv-engine/bin/python"))
 MODELS = ROOT / "shadow/demo/models"
-ARGS = "--max-model-len 512 --max-num-seqs 16 --dtype float32 --enforce-eager --kv-cache-memory-bytes 67108864".split()
+ARGS = ["--max-model-len", "512", "--max-num-seqs", "16", "--dtype", "float32", "--enforce-eager", "--kv-cache-memory-bytes", "67108864"]
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "VLLM_HOST_IP": "127.0.0.1"}
 START_SECONDS = 600
 

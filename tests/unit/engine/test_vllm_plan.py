@@ -112,9 +112,11 @@ def test_why_an_engine_ended_names_the_remedy(code, line, words):
 
 
 def test_the_lines_that_are_shown_are_bounded_and_quote_no_traffic():
-    lines = [f"line {i} " + "x" * 1000 for i in range(100)] + ["Received request: prompt: 'private'", "a\x1b[31mred"]
+    lines = [f"line {i} " + "x" * 1000 for i in range(100)] + ['INFO: 127.0.0.1:4 - "GET /health HTTP/1.1" 200 OK']
+    lines += ["Received request: prompt: 'private'", "a\x1b[31mred"]
     text = shown(lines)
 
     assert len(text) < 5000
     assert "private" not in text
+    assert "/health" not in text
     assert "\x1b" not in text
