@@ -15,7 +15,9 @@ import sys
 import time
 
 POLL_SECONDS = 0.1
+GONE_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(arguments: list[str]) -> int:
@@ -23,6 +25,7 @@ def main(arguments: list[str]) -> int:
     stop_seconds, command = float(arguments[0]), arguments[1:]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # a terminal's ^C is for the parent, who closes our input in its own time
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # orphaned workers become ours, so that their end can be waited for
     engine = subprocess.Popen(  # noqa: S603  # the operator's own command, never a shell
         command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_in_the_engine
     )
@@ -37,6 +40,7 @@ def main(arguments: list[str]) -> int:
             break
     _signal(engine.pid, signal.SIGKILL)
     code = engine.wait()
+    _wait_for_group(engine.pid)
     return code if code >= 0 else 128 - code
 
 
@@ -44,8 +48,24 @@ def _in_the_engine() -> None:
     """Before the engine starts: signals as a fresh process has them, and an end with the leash."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait_for_group(group: int) -> None:
+    """Until the killed workers are gone: only then is the GPU's memory free for the next start."""
+    end = time.monotonic() + GONE_SECONDS
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(-group, os.WNOHANG) == (0, 0):
+                time.sleep(POLL_SECONDS)
+        except ChildProcessError:
+            return
+
+
+def _prctl(option: int, value: int) -> None:
+    """Linux only; elsewhere the group is ended all the same, only not waited for."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(option, value)
 
 
 def _signal(group: int, number: int) -> None:

@@ -128,7 +128,7 @@ class Engine:
     def join(self) -> None:
         """Waits for its end."""
         if self._thread.ident is not None:
-            self._thread.join(STOP_SECONDS + 10)
+            self._thread.join(STOP_SECONDS + 25)
 
     # ---- the thread ----
 
@@ -236,7 +236,7 @@ class Engine:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            process.wait(STOP_SECONDS + 5)
+            process.wait(STOP_SECONDS + 15)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(5)
