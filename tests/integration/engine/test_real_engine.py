@@ -117,20 +117,26 @@ class Traffic:
             self.count += 1
 
 
-def engine_process(model):
-    """The first process of the engine that serves a model."""
+def parent_of(process):
+    """The parent's id, from /proc; None when the process is gone."""
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return None
+
+
+def engine_process(sidecar):
+    """The first process of the engine that a running `shadow run` keeps: the child of its leash."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if (
-            b"vllm.entrypoints.cli.main" in words
-            and b"shadow.replay.vllm_leash" not in words
-            and str(model).encode() in words
-        ):
-            return int(entry.name)
-    return None
+        if b"vllm.entrypoints.cli.main" in words and b"shadow.replay.vllm_leash" not in words:
+            leash = parent_of(entry.name)
+            if leash is not None and parent_of(leash) == sidecar.pid:
+                return int(entry.name)
+    raise AssertionError("it keeps no engine")
 
 
 def group_of(process):
@@ -172,7 +178,7 @@ def test_incumbent_and_candidate_are_real_engines_and_faults_heal(tmp_path, incu
 
             side.wait_until(lambda: answered() > 20, 120)
 
-            engine = engine_process(small)
+            engine = engine_process(child)
             group = group_of(engine)
             assert len(group) > 1  # the engine is more than its first process
             os.kill(engine, signal.SIGKILL)
@@ -183,14 +189,14 @@ def test_incumbent_and_candidate_are_real_engines_and_faults_heal(tmp_path, incu
             before = answered()
             side.wait_until(lambda: answered() > before + 10, 120)
 
-            engine = engine_process(small)
+            engine = engine_process(child)
             os.kill(engine, signal.SIGSTOP)
             side.wait_until(lambda: "has not answered for" in side.said(), 120)
             side.wait_until(lambda: side.said().count("ready after") == 3, START_SECONDS)
             side.wait_until(lambda: side.said().count("arm small is up") == 3, 60)
             before = answered()
             side.wait_until(lambda: answered() > before + 10, 120)
-            last = engine_process(small)
+            last = engine_process(child)
             child.terminate()
             assert side.finish(child) == 0
             (tmp_path / "log").write_text(side.said())

@@ -207,7 +207,7 @@ def test_a_worker_frozen_past_its_session_is_fenced_when_it_wakes(tmp_path, make
         mirror = sc.write_jsonl(tmp_path / "m.jsonl", (sc.envelope(i) for i in range(500)))
         assert side.command("mirror", str(mirror), "--partitions", "4").returncode == 0
         frozen = side.start()
-        side.wait_until(lambda: side.coverage()["read"] > 40 if (tmp_path / "shadow.db").exists() else False)
+        side.wait_until(lambda: (seen := side.command("coverage", "--json").stdout) and json.loads(seen)["read"] > 40)
         os.killpg(frozen.pid, signal.SIGSTOP)
         healthy = side.start("--until-idle", "3")
         time.sleep(9)
