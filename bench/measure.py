@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
+from bench.running import die_with_parent
+
 WARM_SECONDS = 0.3
 GATE = 1.25
 MOST_SPREAD = 0.30
@@ -122,4 +124,5 @@ def interleave(pairs: int, ours: Callable[[], float], reference: Callable[[], fl
 
 def rows_of(name: str, options: Options) -> list[Row]:
     """The rows of one measured bench; called in a fresh process, so that no bench pays for another one's imports."""
+    die_with_parent()
     return list(import_module(f"bench.{name}").run(options))

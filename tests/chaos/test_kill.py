@@ -99,7 +99,7 @@ def chaos(
         assert side.command("mirror", str(mirror), "--partitions", "4").returncode == 0
         try:
             hit = kill_at_random(side, dice, kills=kills, workers=workers, every=every)
-            side.run(seconds=600, idle="8")
+            side.run(seconds=600, idle="3")
             end = time.monotonic() + 6
             while left := [pid for child in side.children for pid in group(child.pid)]:
                 assert time.monotonic() < end, f"left behind: {left}"

@@ -53,7 +53,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* Shadow ends its children 20 s after drain + timeout; 10 s are for what follows. A sidecar is told to stop only after the engine has. */}}
 {{- define "shadow.leastGrace" -}}
 {{- $replay := default dict .Values.config.replay -}}
-{{- $seconds := addf (default 10 (get $replay "drain_seconds" | toString | default "10" | float64)) (get $replay "timeout_seconds" | toString | default "60" | float64) 30 -}}
+{{- $seconds := addf (dig "drain_seconds" 10 $replay | float64) (dig "timeout_seconds" 60 $replay | float64) 30 -}}
 {{- if eq .Values.mode "sidecar" }}{{ $seconds = addf $seconds .Values.engine.stopSeconds }}{{ end }}
 {{- ceil $seconds | int }}
 {{- end }}
