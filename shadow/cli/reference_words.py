@@ -135,7 +135,8 @@ MEANINGS: dict[str, str] = {
     "ScorerEntry.kind": "which scorer (see below)",
     "ScorerEntry.name": "the name of its scores; absent: its kind",
     "ScorerEntry.rate": "share of the calls it judges",
-    "Governor.metrics_url": "the incumbent's /metrics page, or the address of a Prometheus query that keeps the metrics' names; absent: the baseline's server",
+    "Governor.metrics_url": "the incumbent's /metrics page, or the address of a Prometheus query that keeps the "
+    "metrics' names; absent: the baseline's server",
     "Governor.max_queue": "waiting requests above which less is sampled",
     "Governor.max_kv_cache_ratio": "cache usage above which less is sampled",
     "Governor.pause_factor": "so many times max_queue, or a free share of the cache so many times smaller, pauses replaying",
