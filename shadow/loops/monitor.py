@@ -15,13 +15,14 @@ import msgspec
 
 from shadow.errors import ShadowError
 from shadow.exporters.base import ArmView, CandidateView, Exporter, PartitionView, Quantiles, Snapshot
-from shadow.ledger.base import EpochRow, PositionRow
+from shadow.ledger.base import AggregateKey, EpochRow, PositionRow
 from shadow.ledger.reading import Reader
+from shadow.ledger.refolding import STATE as FOLD_STATE
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.changes import Changes, ChangeWatch
 from shadow.records import BASELINE, INCUMBENT, ArmState, Role
 from shadow.settings import Policy, Settings
-from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind
+from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind, fold_calls
 from shadow.stats import ArmState as ArmCounts
 from shadow.verdict.decide import decide
 from shadow.verdict.evidence import Context, Evidence
@@ -89,7 +90,10 @@ def look(
     read = sum(p.next_offset - p.first_offset - p.gaps - p.lost for p in positions)
     reported = reports(ledger)
     last_scored = max((p.last_ts_unix_ms for p in positions if p.last_ts_unix_ms is not None), default=None)
-    floor = _pairs(ledger, "floor", 0, BASELINE, spec).get(OVERALL, {})
+    stored = ledger.get_state(FOLD_STATE)
+    by_spec = stored is None or stored.decode() == spec.key
+    states = stored_states(ledger, spec) if by_spec else folded_anew(ledger, spec)
+    floor = _pairs(states("floor", 0, BASELINE)).get(OVERALL, {})
     candidates = []
     arms = [_arm_view(ledger, settings, INCUMBENT, "incumbent", 0, None)]
     if settings.baseline is not None:
@@ -99,7 +103,7 @@ def look(
         number = epoch.id if epoch is not None else 0
         heard = reported.get(candidate.name)
         arms.append(_arm_view(ledger, settings, candidate.name, "candidate", number, heard))
-        pairs = _pairs(ledger, "pair", number, candidate.name, spec) if epoch is not None else {}
+        pairs = _pairs(states("pair", number, candidate.name)) if epoch is not None else {}
         context = _context(settings, policy, kinds, candidate.name, heard, pairs.get(OVERALL, {}), at)
         latched = crossings(ledger, candidate.name, number)
         verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
@@ -143,13 +147,36 @@ def look(
     )
 
 
-def _pairs(ledger: Reader, kind: str, epoch: int, subject: str, spec: FoldSpec) -> Pairs:
-    """Cumulative pair states of a subject that were counted by `spec`."""
+def folded_anew(ledger: Reader, spec: FoldSpec) -> Callable[[str, int, str], Iterable[tuple[AggregateKey, PairState]]]:
+    """Pair states made from the stored outcomes: for a policy that counts what the ledger's sums do not hold."""
+    everything = list(fold_calls(ledger.outcomes(), spec).items())
+
+    def states(kind: str, epoch: int, subject: str) -> Iterable[tuple[AggregateKey, PairState]]:
+        for key, state in everything:
+            if (key.kind, key.epoch, key.subject) == (kind, epoch, subject) and isinstance(state, PairState):
+                yield key, state.merge(PairState(spec.key))  # a copy: sums are made in place
+
+    return states
+
+
+def stored_states(
+    ledger: Reader, spec: FoldSpec
+) -> Callable[[str, int, str], Iterable[tuple[AggregateKey, PairState]]]:
+    """Pair states as the ledger's transactions added them up."""
+
+    def states(kind: str, epoch: int, subject: str) -> Iterable[tuple[AggregateKey, PairState]]:
+        for key, data in ledger.aggregates(kind, epoch, subject):
+            state = PairState.from_bytes(data)
+            if state.spec == spec.key:
+                yield key, state
+
+    return states
+
+
+def _pairs(states: Iterable[tuple[AggregateKey, PairState]]) -> Pairs:
+    """Cumulative pair states by segment and weight exponent."""
     found: Pairs = defaultdict(dict)
-    for key, data in ledger.aggregates(kind, epoch, subject):
-        state = PairState.from_bytes(data)
-        if state.spec != spec.key:
-            continue
+    for key, state in states:
         known = found[key.segment].get(key.weight_exponent)
         if known is None:
             found[key.segment][key.weight_exponent] = state

@@ -252,3 +252,28 @@ def test_a_topic_that_was_made_anew_is_refused_with_the_remedy(tmp_path, make, b
     assert side.finish(side.start("--until-idle", "3"), 60) == 3
     assert "made anew" in side.said()
     assert "Traceback" not in side.said()
+
+
+def test_another_policy_is_answered_from_the_same_evidence(tmp_path, make, simulator):
+    """It counts another scorer and another tail: the outcomes are folded anew, nothing is run again."""
+    records = [sc.envelope(i, ts=f"2026-11-23T10:{i // 60:02d}:{i % 60:02d}Z") for i in range(120)]
+    side = make(
+        source=from_file(tmp_path, records),
+        candidates=[sc.candidate("a", simulator.url)],
+        scorers=[{"kind": "refusal"}],
+        policy={
+            "min_duration": "0s",
+            "gates": [{"id": "f", "metric": "failure", "kind": "risk_difference", "margin": 0.1}],
+        },
+    )
+    side.run()
+    gates = [{"id": "tail", "metric": "score<0.7", "kind": "risk_difference", "margin": 0.2}]
+    other = tmp_path / "other.yaml"
+    other.write_text(json.dumps({"policy": {"quality": "refusal", "min_duration": "0s", "gates": gates}}))
+
+    result = side.command("verdict", "--policy", str(other), "--json")
+    line = json.loads(result.stdout)
+
+    assert line["gates"][0]["n"] == 120
+    assert line["gates"][0]["state"] == "proven"
+    assert side.command("verify").returncode == 0
