@@ -17,6 +17,7 @@ import uvloop
 from shadow.app.checking import scorer_kinds
 from shadow.app.child import Head, freeze_garbage, read_head, watch_parent
 from shadow.app.controlling import controller_for
+from shadow.app.memory import memory_sampler
 from shadow.app.parts import Rows, build_ledger, build_scoring, dead_letters, fold_of
 from shadow.app.site import Runtime, Site
 from shadow.errors import LedgerError, ShadowError, UnreachableError
@@ -26,6 +27,7 @@ from shadow.loops import handoff
 from shadow.loops.control import Controller
 from shadow.loops.evaluator import Evaluator, Work
 from shadow.loops.identity import IncumbentWatch
+from shadow.loops.memory import MemorySampler
 from shadow.loops.monitor import Monitor, Reported
 from shadow.loops.supervisor import EXIT_CLEAN, EXIT_FATAL
 from shadow.loops.suspects import Journal, Suspicion
@@ -80,6 +82,8 @@ class _Evaluating:
         kinds = scorer_kinds(settings)
         spec = FoldSpec.from_policy(settings.policy, kinds)
         version = installed_version("shadow-monitor")
+        works = self._role != "monitor"
+        memory = memory_sampler(settings, self._head.options.get("engines", {}), ledger) if works else None
         web = Site(
             settings,
             ledger=build_ledger(settings),
@@ -88,6 +92,7 @@ class _Evaluating:
             config_hash=hashlib.blake2b(settings.model_dump_json().encode(), digest_size=6).hexdigest(),
             health=self._health,
             ready=self._ready,
+            memory=memory,
         )
         server = await web.serve()
         log.info("pages and metrics at http://%s:%d/", settings.web.host, server.port)
@@ -138,6 +143,8 @@ class _Evaluating:
             warming.add_done_callback(_say_if_failed)
             jobs.append(warming)
             jobs.append(asyncio.create_task(web.report_runtime(self._runtime)))
+            if memory is not None:
+                jobs.append(asyncio.create_task(_kept_going(memory)))
             freeze_garbage()
             code = await self._until_over()
             if code == EXIT_CLEAN and self._role != "monitor":
@@ -326,6 +333,14 @@ class _Evaluating:
             f"next:  shadow verdict -c {config}    shadow coverage -c {config}    shadow export -c {config} --out outcomes.jsonl",
         ]
         sys.stderr.write("\n".join(lines) + "\n")
+
+
+async def _kept_going(memory: MemorySampler) -> None:
+    """A sampler that breaks leaves gaps in a table, and stops nothing."""
+    try:
+        await memory.run()
+    except Exception:  # the border of a stage
+        log.exception("memory is not sampled any more")
 
 
 def _say_if_failed(task: "asyncio.Task[None]") -> None:

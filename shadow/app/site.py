@@ -15,6 +15,7 @@ from shadow.ledger.base import OutcomeRow, PrefixBatch
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.evaluator import ScoredRecord
 from shadow.loops.handoff import Gauges
+from shadow.loops.memory import MemorySampler
 from shadow.settings import Settings
 from shadow.web.server import Server, create_app, serve
 from shadow.web.state import WebState, loopback_hosts
@@ -52,8 +53,10 @@ class Site:
         config_hash: str,
         health: Callable[[], Mapping[str, Any]],
         ready: Callable[[], Mapping[str, Any]],
+        memory: MemorySampler | None = None,
     ) -> None:
         self._settings = settings
+        self._memory = memory
         self._ledger = ledger
         self._prometheus = PrometheusExporter(
             settings, process_registry(), version=version, config_hash=config_hash, role=role
@@ -97,6 +100,8 @@ class Site:
         traces = self._trace(batch, items)
         self._prometheus.observe_committed(batch, commit_seconds=commit_seconds, trace_ids=traces)
         self._worst.observe(batch.outcomes)
+        if self._memory is not None:
+            self._memory.finished(o for item in items for scored in item.calls for o in scored.finished.outcomes)
         for record in batch.records:
             if record.disposition in ("invalid", "oversized", "not_replayable", "poison"):
                 reason = record.reason or record.disposition
@@ -133,6 +138,8 @@ class Site:
             seen = runtime()
             gauges = seen.gauges
             now = time.time_ns() // 1_000_000
+            memory = self._memory
+            devices = None if memory is None else memory.devices()
             heartbeats = {"evaluator": now}
             if seen.heartbeat_unix_ms is not None:
                 heartbeats["replayer"] = seen.heartbeat_unix_ms
@@ -153,6 +160,9 @@ class Site:
                     fenced=seen.fenced,
                     ledger_refusals=seen.refused,
                     errors={**seen.errors, **({} if gauges is None else _defects(gauges.notes))},
+                    gpus=() if devices is None else devices.gpus,
+                    held={} if devices is None else devices.arms,
+                    peaks={} if memory is None else memory.peaks.table(),
                 )
             )
             await asyncio.sleep(RUNTIME_SECONDS)

@@ -363,6 +363,51 @@ IN_FLIGHT = _gauge("shadow_requests_in_flight", "calls", "runtime", "Calls an ar
 PROBABILITY = _gauge(
     "shadow_governor_probability_ratio", "ratio", "runtime", "Factor on the sampling rate: below 1 while shedding."
 )
+GPU_USED = _gauge("shadow_gpu_memory_used_bytes", "bytes", "runtime", "Memory of a GPU in use by everybody.", "gpu")
+GPU_TOTAL = _gauge("shadow_gpu_memory_total_bytes", "bytes", "runtime", "Memory that a GPU has.", "gpu")
+ARM_MEMORY = _gauge(
+    "shadow_arm_memory_bytes",
+    "bytes",
+    "runtime",
+    "Memory of the processes of an arm's server: `host` resident, `gpu` as NVML tells it; absent where unknown.",
+    "arm",
+    "memory",
+)
+ARM_MEMORY_PEAK = _gauge(
+    "shadow_arm_memory_peak_bytes",
+    "bytes",
+    "runtime",
+    "The most of shadow_arm_memory_bytes while calls sent under this load were in flight; kept over restarts.",
+    "arm",
+    "memory",
+    "load",
+)
+ARM_CACHE_PEAK = _gauge(
+    "shadow_arm_kv_cache_peak_ratio",
+    "ratio",
+    "runtime",
+    "The fullest KV cache of an arm's engine while calls sent under this load were in flight.",
+    "arm",
+    "load",
+)
+ARM_WAITING_PEAK = _gauge(
+    "shadow_arm_waiting_peak_requests",
+    "calls",
+    "runtime",
+    "The most requests that waited in an arm's engine while calls sent under this load were in flight.",
+    "arm",
+    "load",
+)
+ARM_LOAD_CALLS = _gauge(
+    "shadow_arm_load_calls", "calls", "runtime", "Calls of an arm by the load they were sent under.", "arm", "load"
+)
+ARM_PREEMPTIONS = _counter(
+    "shadow_arm_preemptions_total",
+    "count",
+    "runtime",
+    "Requests an arm's engine gave up for want of KV memory, counted over its restarts and ours.",
+    "arm",
+)
 BUDGET = _gauge("shadow_budget_used_ratio", "ratio", "runtime", "Share of a daily budget that is used.", "budget")
 DEAD_LETTERS = _counter(
     "shadow_dead_letters_total", "records", "runtime", "Records handed to the dead-letter target.", "reason"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from shadow.exporters.peaks import LOAD_CLASSES
 from shadow.records import ArmState, Disposition, FailureKind, VerdictWord
 from shadow.settings import Settings
 from shadow.verdict.result import GateState, HoldReason
@@ -18,6 +19,7 @@ OK = "ok"
 MAX_LABEL_CHARACTERS = 64
 ASSUMED_PARTITIONS = 32
 """Partitions are the broker's to choose; the series estimate assumes so many."""
+ASSUMED_GPUS = 8
 
 EdgeSet = Literal["latency", "ttft", "tpot", "wait", "score", "delay", "work"]
 Bound = Literal["lower", "point", "upper"]
@@ -27,6 +29,7 @@ Process = Literal["replayer", "evaluator"]
 Quantile = Literal["0.5", "0.95", "0.99"]
 BudgetKind = Literal["usd", "gpu_seconds", "tokens"]
 UtilityName = Literal["quality", "cost", "robustness"]
+MemoryKind = Literal["gpu", "host"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ LABELS: dict[str, Label] = {
         Label(name="scorer", meaning="the name of a configured scorer", count=lambda s: len(s.scorers)),
         Label(name="topic", meaning="the source's topic", count=lambda _s: 1),
         Label(name="partition", meaning="the partition's number", count=lambda _s: ASSUMED_PARTITIONS),
+        Label(name="gpu", meaning="the GPU's number for NVML", count=lambda _s: ASSUMED_GPUS),
         Label(name="version", meaning="version of Shadow", count=lambda _s: 1),
         Label(name="python", meaning="version of Python", count=lambda _s: 1),
         Label(name="hash", meaning="hash of the configuration", count=lambda _s: 1),
@@ -90,6 +94,8 @@ LABELS: dict[str, Label] = {
         _closed("q", "which quantile", get_args(Quantile)),
         _closed("process", "which of the two processes", get_args(Process)),
         _closed("budget", "which budget", get_args(BudgetKind)),
+        _closed("memory", "whose memory: the GPUs' or the host's", get_args(MemoryKind)),
+        _closed("load", "calls of one worker in flight with the arm when a call was sent", LOAD_CLASSES),
         _closed("term", "addend of the utility", get_args(UtilityName)),
     )
 }

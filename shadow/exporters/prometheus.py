@@ -12,6 +12,7 @@ from shadow.exporters import catalogue as c
 from shadow.exporters.base import Snapshot
 from shadow.exporters.commits import CommitRecorder, TraceIds
 from shadow.exporters.exposition import Board
+from shadow.exporters.memory import memory_series
 from shadow.exporters.runtime import RuntimeView
 from shadow.exporters.snapshots import FROM_SNAPSHOT, snapshot_values
 from shadow.ledger.base import PrefixBatch
@@ -124,6 +125,7 @@ class PrometheusExporter:
         yield c.RESTARTS, {(name,): float(value) for name, value in view.restarts.items()}
         yield c.IN_FLIGHT, {(name,): float(value) for name, value in view.in_flight.items()}
         yield c.BUDGET, {(name,): value for name, value in view.budgets.items()}
+        yield from memory_series(view)
         yield c.DEAD_LETTERS, _summed((keep("reason", name, "dead"), n) for name, n in view.dead_letters.items())
         yield c.ERRORS, _summed((keep("stage", name), n) for name, n in view.errors.items())
 

@@ -1,6 +1,10 @@
 """What the two processes say about themselves, handed to the exporter about once a second."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from shadow.exporters.gpu import DeviceMemory
+from shadow.exporters.peaks import ArmPeaks, Figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -8,7 +12,8 @@ class RuntimeView:
     """Gauges as they stand now and totals since the process (or its parent) began. None or absent: unknown, no series.
 
     `loop_lag_seconds`, `heartbeats_unix_ms` and `restarts` go by process (`replayer`, `evaluator`), `in_flight` by arm,
-    `dead_letters` by reason, `errors` by stage, `budgets` by kind (`usd`, `gpu_seconds`, `tokens`) as used share.
+    `dead_letters` by reason, `errors` by stage, `budgets` by kind (`usd`, `gpu_seconds`, `tokens`) as used share;
+    `held` is what the server of each arm holds now, `peaks` the most it held under each load.
     """
 
     loop_lag_seconds: dict[str, float] = field(default_factory=dict)
@@ -27,3 +32,6 @@ class RuntimeView:
     fenced: int | None = None
     ledger_refusals: int | None = None
     errors: dict[str, int] = field(default_factory=dict)
+    gpus: tuple[DeviceMemory, ...] = ()
+    held: Mapping[str, Figures] = field(default_factory=dict)
+    peaks: Mapping[str, ArmPeaks] = field(default_factory=dict)

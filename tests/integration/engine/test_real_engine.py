@@ -82,9 +82,10 @@ QUESTIONS = ("How do I return my tent?", "Where is my order?", "How can I pay?",
 
 
 def ask(url, question):
-    body = {"model": str(MODELS / "incumbent"), "messages": [{"role": "user", "content": question}], "max_tokens": 24}
+    messages = [{"role": "user", "content": question}]
+    body = {"model": str(MODELS / "incumbent"), "messages": messages, "max_tokens": 24, "temperature": 0}
     request = urllib.request.Request(
-        url + "/chat/completions", json.dumps({**body, "temperature": 0}).encode(), {"content-type": "application/json"}
+        url + "/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return body, json.loads(answer.read())
