@@ -131,11 +131,15 @@ def _rest(document: Document) -> Iterator[str]:
 
 
 def metrics_url(settings: Settings) -> str | None:
-    """Where the governor reads the incumbent's load: the configured page, else that of the baseline's server."""
-    if settings.governor is None:
-        return None
-    if settings.governor.metrics_url is not None or settings.baseline is None:
-        return settings.governor.metrics_url
+    """Where the governor reads the incumbent's load; None without a governor, or when nobody says where."""
+    return None if settings.governor is None else incumbent_page(settings)
+
+
+def incumbent_page(settings: Settings) -> str | None:
+    """The incumbent's metrics page: the governor's, else that of the baseline's server."""
+    given = None if settings.governor is None else settings.governor.metrics_url
+    if given is not None or settings.baseline is None:
+        return given
     parts = urlsplit(settings.baseline.url)
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}/metrics"
 

@@ -206,7 +206,8 @@ class _Evaluating:
     async def _control(self, pipe: handoff.FrameWriter, ledger: SqlLedger, rows: Rows, opened: asyncio.Event) -> None:
         """Budgets and governor. `opened` is set once the first orders are on their way, before intake can open."""
         try:
-            async with controller_for(self._settings, ledger.spending, pipe.send, rows.skip_idle) as controller:
+            given = controller_for(self._settings, ledger.spending, pipe.send, rows.skip_idle, ledger.get_state)
+            async with given as controller:
                 self._controller = controller
                 await controller.prepare()
                 opened.set()

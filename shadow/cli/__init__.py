@@ -25,6 +25,7 @@ COMMANDS: dict[str, Entry] = {
     "verify": Entry("shadow.cli.verify", "Recompute aggregates and verdicts from the outcomes and compare."),
     "export": Entry("shadow.cli.export", "Outcomes as JSONL or Parquet."),
     "plan": Entry("shadow.cli.plan", "How many requests and days until each gate can be decided."),
+    "trial": Entry("shadow.cli.trial", "Does shadow load slow the incumbent down? On and off in random blocks."),
     "forget": Entry("shadow.cli.forget", "Erase the text and ids of a request, session or user."),
     "mirror": Entry("shadow.cli.mirror", "A JSONL file of envelopes into the configured topic."),
     "decode": Entry("shadow.cli.decode", "What Shadow reads in your records."),
