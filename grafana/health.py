@@ -213,11 +213,3 @@ def _work(board: d.Dashboard) -> None:
             ),
         )
     )
-    board.with_panel(
-        series(
-            "Frames the evaluator would take",
-            "short",
-            "Credits of the pipe between the two processes; 0 pauses the replayer: scoring is slow.",
-            (f"min by (instance) (shadow_pipe_credits{{{JOB}}})", "{{instance}}"),
-        )
-    )

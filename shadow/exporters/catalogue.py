@@ -355,9 +355,6 @@ WINDOW_CALLS = _gauge("shadow_window_calls", "calls", "runtime", "Calls in fligh
 WINDOW_CALLS_LIMIT = _gauge("shadow_window_calls_limit", "calls", "runtime", "Limit of shadow_window_calls.")
 WINDOW_BYTES = _gauge("shadow_window_bytes", "bytes", "runtime", "Bytes in flight between intake and ledger.")
 WINDOW_BYTES_LIMIT = _gauge("shadow_window_bytes_limit", "bytes", "runtime", "Limit of shadow_window_bytes.")
-PIPE_CREDITS = _gauge(
-    "shadow_pipe_credits", "count", "runtime", "Frames the evaluator would still take; 0 pauses the replayer."
-)
 UNCOMMITTED = _gauge("shadow_uncommitted_records", "records", "runtime", "Finished records that wait for their prefix.")
 IN_FLIGHT = _gauge("shadow_requests_in_flight", "calls", "runtime", "Calls an arm is answering now.", "arm")
 PROBABILITY = _gauge(

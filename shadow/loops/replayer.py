@@ -269,14 +269,15 @@ class Replayer:
         while True:
             source = self._source
             ends = source.ends() if source is not None else None
+            records, size_bytes = source.outstanding() if source is not None else (0, 0)
             self._pipe.send(
                 handoff.Gauges(
                     intake_open=self._open,
                     arms=[_report(arm.figures()) for arm in self._arms],
                     ends=None if ends is None else [(t, p, end) for (t, p), end in ends.items()],
                     loop_lag_seconds=self._lag(),
-                    outstanding=len(self._tasks),
-                    outstanding_bytes=0,
+                    outstanding=records,
+                    outstanding_bytes=size_bytes,
                     notes=dict(self._notes),
                 )
             )

@@ -76,7 +76,7 @@ def test_a_committed_outcome_is_counted_with_its_figures() -> None:
     assert read(c.RETRIES, arm) == 2
     assert read(c.TRUNCATED, arm, "support") == 1
     assert read(c.SCORE, arm, "agreement") == 1
-    assert read(c.UNSCORED, arm, "relevance", "no prompt") == 1
+    assert read(c.UNSCORED, arm, "relevance", "no_prompt") == 1
     assert read(c.SCORE_LABELS, arm, "agreement", "same") == 1
     assert read(c.RECORDS, "not_sampled") == 2
     assert read(c.COMMIT_DURATION) == 1
