@@ -1,6 +1,7 @@
 """How an answer ends and repeats itself: truncation, repetition, language, refusal, thoughts that leaked."""
 
 import re
+from functools import lru_cache
 
 from scorers.base import Reply
 from scorers.objections import CERTAIN, LIKELY, POSSIBLE, Objection, Pair
@@ -20,7 +21,13 @@ _THOUGHTS = re.compile(r"</?(?:think|thinking|reasoning|scratchpad)>", re.I)
 
 def is_refusal(text: str) -> bool:
     """True when the first 400 characters decline to help; a rough test, the `refusal` scorer is the thorough one."""
-    return bool(REFUSAL.search(text[:400].replace("\u2019", "'")))
+    return _declines_at_sight(text[:400])
+
+
+@lru_cache(maxsize=4)
+def _declines_at_sight(head: str) -> bool:
+    """Kept for the two texts of one pair, of which several checks ask the same."""
+    return bool(REFUSAL.search(head.replace("\u2019", "'")))
 
 
 def declines(text: str, prompt: str) -> bool:

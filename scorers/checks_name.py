@@ -19,7 +19,7 @@ _MAX_MOVED = 4
 _CONJUNCTIONS = frozenset(["and", "or", "but", "while", "whereas"])
 _COMMUTE = frozenset(["and", "or", "nor", "both", "either", "plus", "also", "then", "with", "comma"])
 _IDENTIFIER = re.compile(
-    r"(?<![\w/.-])(?:v?\d+\.\d+\.\d+|[A-Za-z]+[-_#]?\d[\w-]*|--?[A-Za-z][\w-]*|[\w.-]+@[\w-]+\.[\w.]+|https?://[^\s)>\]]+|/[\w./-]{2,})",
+    r"(?<![\w/.-])(?:v?\d++\.\d++\.\d+|[A-Za-z]++[-_#]?\d[\w-]*|--?[A-Za-z][\w-]*|[\w.-]++@[\w-]++\.[\w.]+|https?://[^\s)>\]]+|/[\w./-]{2,})",
     re.A,
 )
 
@@ -168,10 +168,11 @@ def substitution(pair: Pair) -> list[Objection]:
     """In a nearly identical passage one content word was replaced by one no list knows as its equivalent: a hint."""
     if pair.code:
         return []
-    stems_a, stems_b = {stem(w) for w in pair.a.lower}, {stem(w) for w in pair.b.lower}
-    for passage in pair.differences.passages:
-        if passage.ratio < 0.7:
-            continue
+    near = [passage for passage in pair.differences.passages if passage.ratio >= 0.7]
+    if not near:
+        return []
+    stems_a, stems_b = {stem(w) for w in set(pair.a.lower)}, {stem(w) for w in set(pair.b.lower)}
+    for passage in near:
         for edit in passage.edits:
             gone = [
                 w.lower() for w in edit.before if not is_function_word(w.lower()) and stem(w.lower()) not in stems_b

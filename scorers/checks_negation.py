@@ -45,7 +45,7 @@ def _pairs_of_opposites(gone: Counter[str], came: Counter[str]) -> int:
     """How many lost words have an opposite among the new ones; explicit negations are counted elsewhere."""
     left = [w for w in came if not is_negation(w)]
     found = 0
-    for word in gone:
+    for word in gone if left else ():
         if is_negation(word):
             continue
         other = next((w for w in left if opposite(word, w)), None)
@@ -136,9 +136,9 @@ def exclusive_edit(pair: Pair) -> list[Objection]:
         for edit in passage.edits:
             gone = {w.lower() for w in edit.before} - set(passage.after)
             came = {w.lower() for w in edit.after} - set(passage.before)
-            if any(_measured(words) for words in (edit.before, edit.after)):
-                continue  # "two hours" and "120 minutes": the number check's business
             if any(shared_group(x, y) and not synonymous(x, y) for x in gone for y in came):
+                if any(_measured(words) for words in (edit.before, edit.after)):
+                    continue  # "two hours" and "120 minutes": the number check's business
                 weak = all(is_function_word(w) for w in gone | came)
                 return [Objection(category="exclusive", value=POSSIBLE if weak else LIKELY)]
     return []

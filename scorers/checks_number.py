@@ -3,6 +3,8 @@
 from scorers.objections import CERTAIN, LIKELY, POSSIBLE, Objection, Pair
 from scorers.quantities import Measured, Quantity, measure, same_quantity
 
+_IN_PLACE_WORDS = 3
+
 
 def _missing(these: Measured, others: Measured, given: Measured) -> list[Quantity]:
     return [
@@ -36,14 +38,12 @@ def _replaced_in_place(pair: Pair) -> bool:
     """A number replaced by another at the same place of an aligned passage, although both stand in the prompt."""
     for passage in pair.differences.passages:
         for edit in passage.edits:
+            if max(len(edit.before), len(edit.after)) > _IN_PLACE_WORDS:
+                continue
             before, after = measure(" ".join(edit.before)), measure(" ".join(edit.after))
             gone = [q for q in before.quantities if not q.optional and not q.dimension]
             came = [q for q in after.quantities if not q.optional and not q.dimension]
-            if (
-                len(gone) == len(came) == 1
-                and max(len(edit.before), len(edit.after)) <= 3
-                and gone[0].written != came[0].written
-            ):
+            if len(gone) == len(came) == 1 and gone[0].written != came[0].written:
                 everything = pair.measured[1].quantities
                 if not any(q.written == gone[0].written or q.value == gone[0].written for q in everything):
                     return True

@@ -88,6 +88,9 @@ _ANY = re.compile(
     + r")\b"
 )
 _DIGIT = re.compile(r"\d")
+_CLOCK_LIKE = re.compile(r"\d(?::\d\d|\s*[ap]\.?m)")
+_CLOCK_WORDS = ("noon", "midday", "midnight")
+_TELLING = frozenset((*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, "a", "an", "per", "each"))
 _SPELLED = re.compile(r"[a-z]+")
 
 
@@ -163,9 +166,11 @@ def _take_moments(text: str) -> tuple[str, list[Moment]]:
         moments.append(Moment("clock", minutes=hours * 60 + minutes, half_known=bool(half) or hours > 12))
         return " "
 
-    if not _DIGIT.search(text):
-        return (_CLOCK.sub(clock, text) if "noon" in text or "midday" in text or "midnight" in text else text), moments
-    return _CLOCK.sub(clock, _DATE.sub(date, text)), moments
+    if _DIGIT.search(text):
+        text = _DATE.sub(date, text)
+    if _CLOCK_LIKE.search(text) or any(word in text for word in _CLOCK_WORDS):
+        text = _CLOCK.sub(clock, text)
+    return text, moments
 
 
 def _spelled(text: str) -> list[Quantity]:
@@ -175,6 +180,9 @@ def _spelled(text: str) -> list[Quantity]:
     i = 0
     while i < len(words) and len(found) < MAX_QUANTITIES:
         word = words[i]
+        if word not in _TELLING:
+            i += 1
+            continue
         if word in _SMALL or word in _TENS:
             start, total, current = i, 0, 0
             while i < len(words):
