@@ -176,7 +176,8 @@ class CachedEmbedder:
     def _encode(self, wanted: dict[bytes, str]) -> dict[bytes, Vectors]:
         order = sorted(wanted, key=lambda key: len(wanted[key]))
         vectors = self._inner.encode([wanted[key] for key in order])
-        new = dict(zip(order, vectors, strict=True))
+        # copies: a row that is a view would keep the whole batch alive for as long as one text of it is asked for again
+        new = {key: vector.copy() for key, vector in zip(order, vectors, strict=True)}
         for key, vector in new.items():
             self._kept[key] = vector
         while len(self._kept) > self._capacity:
