@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from scorers.base import Reply
+from scorers.language import surely_not
 from scorers.objections import CERTAIN, LIKELY, POSSIBLE, Objection, Pair
 from scorers.words import MAX_CHARS
 
@@ -59,7 +60,12 @@ def refusal(pair: Pair) -> list[Objection]:
 def language(pair: Pair) -> list[Objection]:
     """Both languages are known and differ: certain."""
     a, b = pair.languages
-    return [Objection(category="language", value=CERTAIN)] if a and b and a != b and not pair.code else []
+    if pair.code or a == b:
+        return []
+    if a and b:
+        return [Objection(category="language", value=CERTAIN)]
+    known, other = (a, pair.text_b) if a else (b, pair.text_a)
+    return [Objection(category="language", value=LIKELY)] if known and surely_not(other, known) else []
 
 
 def _finished(text: str) -> bool:

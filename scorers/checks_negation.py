@@ -33,6 +33,7 @@ _MIN_WORDS = 4
 _FEW_WORDS = 25
 _NEAR_WORDS = 2
 _CLAUSE_WORDS = frozenset(["and", "but", "or", "so", "because", "while", "although"])
+_RESTRICTED = frozenset(["unless", "until", "without", "except"])  # "not unless" affirms with a condition
 _NEGATIVE_PREFIX = re.compile(r"^(?:un|in|im|ir|il|non|dis)[a-z]+(?:able|ible|ed|aid|al|ful|ive|ent|ant|ing)$")
 
 
@@ -190,7 +191,10 @@ def reworded_polarity(pair: Pair) -> list[Objection]:
     ):
         return []
     for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
-        denies = any(is_negation(w) and not _double(one.lower[i + 1 : i + 5]) for i, w in enumerate(one.lower))
+        denies = any(
+            is_negation(w) and not _double(one.lower[i + 1 : i + 5]) and not _RESTRICTED & set(one.lower[i + 1 :])
+            for i, w in enumerate(one.lower)
+        )
         negative = any(
             states_negative(w) or _NEGATIVE_PREFIX.match(w) or w.endswith(("less", "proof", "-free"))
             for w in other.lower

@@ -1,9 +1,15 @@
 """Numbers and units: what the incumbent stated and the candidate states otherwise."""
 
+import re
+
 from scorers.objections import CERTAIN, LIKELY, POSSIBLE, Objection, Pair
 from scorers.quantities import Measured, Quantity, measure, same_quantity
+from scorers.units import UNITS
 
 _IN_PLACE_WORDS = 3
+_RATES = frozenset(("per", "each", "every", "calendar", "business", "working"))
+_PER = re.compile(r"\b(?:per|each|every) ([a-z]{1,12})\b")
+_DAYS = re.compile(r"\b(calendar|business|working) (?:day|hour|week)s?\b")
 
 
 def _missing(these: Measured, others: Measured, given: Measured) -> list[Quantity]:
@@ -63,4 +69,18 @@ def unit(pair: Pair) -> list[Objection]:
         for y in new
     ):
         return [Objection(category="unit", value=CERTAIN)]
+    if all(q.optional for q in (*lost, *new)) and _other_rate(pair):
+        return [Objection(category="unit", value=CERTAIN)]
     return []
+
+
+def _other_rate(pair: Pair) -> bool:
+    """The same figures per something else ("per hectare", "per acre"), or in days of another kind (calendar, business)."""
+    if not all(_RATES & set(side.lower) for side in (pair.a, pair.b)):
+        return False
+    a, b = (" ".join(side.lower) for side in (pair.a, pair.b))
+    kinds = [{"business" if k != "calendar" else k for k in _DAYS.findall(text)} for text in (a, b)]
+    if kinds[0] and kinds[1] and not kinds[0] & kinds[1]:
+        return True
+    per = [{UNITS[w] for w in _PER.findall(text) if w in UNITS} for text in (a, b)]
+    return bool(per[0] - per[1]) and bool(per[1] - per[0])

@@ -16,6 +16,17 @@ _FUNCTION_WORDS = frozenset(FUNCTION_WORDS.split())
 _NEGATIONS = frozenset(NEGATIONS.split())
 _NARROWING = frozenset(NARROWING.split())
 _NEGATIVE_PREFIXES = frozenset(("un", "in", "im", "il", "ir", "dis", "non", "mis", "de"))
+_PREFIX_PAIRS = (
+    ("over", "under"),
+    ("in", "out"),
+    ("up", "down"),
+    ("pre", "post"),
+    ("hyper", "hypo"),
+    ("im", "ex"),
+    ("in", "ex"),
+)
+_TURNED = tuple(pair for one, other in _PREFIX_PAIRS for pair in ((one, other), (other, one)))
+_FIRST = tuple({p for p, _ in _TURNED})
 _NONE: frozenset[int] = frozenset()
 
 
@@ -109,9 +120,40 @@ def opposite(a: str, b: str) -> bool:
     short, long = (a, b) if len(a) <= len(b) else (b, a)
     if len(short) >= 4 and long.endswith(short) and long[: -len(short)] in _NEGATIVE_PREFIXES:
         return True
+    if _opposite_prefixes(a, b):
+        return True
     return (a[:-3] == b[:-4] and {a[-3:], b[-4:]} == {"ful", "less"}) or (
         a[:-4] == b[:-3] and {a[-4:], b[-3:]} == {"less", "ful"}
     )
+
+
+def _opposite_prefixes(a: str, b: str) -> bool:
+    """True for "overstated" and "understated", "inflow" and "outflow"."""
+    for one, other in _PREFIX_PAIRS:
+        for x, y in ((a, b), (b, a)):
+            if (
+                x.startswith(one)
+                and y.startswith(other)
+                and x[len(one) :] == y[len(other) :]
+                and len(x) >= len(one) + 4
+            ):
+                return True
+    return False
+
+
+def opposites_between(lost: set[str], new: set[str]) -> list[tuple[str, str]]:
+    """Every opposite pair with one word in `lost` and one in `new`; by look-up, so that long texts cost no square."""
+    by_stem: defaultdict[str, list[str]] = defaultdict(list)
+    for word in new:
+        by_stem[stem(word)].append(word)
+    found = []
+    for word in sorted(lost):
+        listed = lexicon().opposites.get(stem(word), frozenset())
+        others = {w for other in listed for w in by_stem.get(other, ())} | (listed & new)
+        if word.startswith(_FIRST):
+            others |= {w for p, q in _TURNED if word.startswith(p) and (w := q + word[len(p) :]) in new and len(w) >= 6}
+        found += [(word, other) for other in sorted(others)]
+    return found
 
 
 def shared_group(a: str, b: str) -> bool:

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scorers.base import Case
 from scorers.differences import Differences, compare
 from scorers.language import is_english, language_of
-from scorers.lexicon import content_words
+from scorers.lexicon import content_words, is_negation
 from scorers.quantities import Measured, measure
 from scorers.words import MAX_CHARS, Analysed, analyse, stem, unformatted
 
@@ -58,6 +58,14 @@ _CODE = tuple(
 )
 
 
+class Placed(NamedTuple):
+    """A content word: its place among all words, its stem and its sentence."""
+
+    at: int
+    stem: str
+    sentence: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objection:
     """One thing that differs. `value` in [0, 1]: 0.1 certain, 0.3 likely, 0.45 possible, 0.6 a hint."""
@@ -77,6 +85,13 @@ def looks_like_code(text: str) -> bool:
 def content_stems(words: Iterable[str]) -> set[str]:
     """Stems of the words that carry content."""
     return {stem(w) for w in content_words(words) if len(w) > 2 or w.isdigit()}
+
+
+def _placed(text: Analysed) -> list[Placed]:
+    wanted = {w for w in content_words(text.lower) if (len(w) > 2 or w.isdigit()) and not is_negation(w)}
+    return [
+        Placed(i, stem(w), s) for i, (w, s) in enumerate(zip(text.lower, text.sentence_of, strict=True)) if w in wanted
+    ]
 
 
 class Pair:
@@ -130,6 +145,11 @@ class Pair:
     def content(self) -> tuple[set[str], set[str]]:
         """Stems of the content words of both sides."""
         return content_stems(self.a.lower), content_stems(self.b.lower)
+
+    @cached_property
+    def placed(self) -> tuple[list[Placed], list[Placed]]:
+        """The content words of both sides in order, with their places."""
+        return _placed(self.a), _placed(self.b)
 
     @property
     def cut(self) -> bool:

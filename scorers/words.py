@@ -46,6 +46,12 @@ _SENTENCE_END = re.compile(
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+(?:[.,:/]\d+)*|[%$€£¥°]")
 _CLITIC = re.compile(r"'(?<=[A-Za-z]')(?:re|ve|ll|m|d)\b", re.I)
 _IS = re.compile(r"'s\b", re.I)
+# a bound, not a negation
+_COMPARED = (
+    (re.compile(r"\b[Nn]o(?:t)? (?:fewer|less) than\b"), "at least"),
+    (re.compile(r"\b[Nn]o(?:t)? more than\b"), "at most"),
+    (re.compile(r"\b[Nn]o(?:t)? later than\b"), "within"),
+)
 _WHO_IS = re.compile(r"\b(it|that|there|here|what|he|she|who|where|let)\Z", re.I)
 _WHO_IS_CHARS = 6  # the longest of these words and the character before it
 _CLITICS = {"re": " are", "ve": " have", "ll": " will", "m": " am", "d": " would"}
@@ -170,6 +176,9 @@ def analyse(text: str) -> Analysed:
     kept, cut = capped(text)
     clean = plain(kept)
     body = _ABBREVIATION.sub("", expanded(unformatted(clean)))
+    if "than" in body:
+        for pattern, written in _COMPARED:
+            body = pattern.sub(written, body)
     sentences: list[str] = []
     words: list[str] = []
     of: list[int] = []

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN = {
     "own, tuned on": ROOT / "tests/unit/quality/pairs.jsonl",
     "own, harder, tuned on": ROOT / "tests/unit/quality/pairs_fresh.jsonl",
+    "agriculture, transport, law, tuned on since": ROOT / "tests/unit/quality/pairs_unseen.jsonl",
     "probe, tuned on": SHARED / "reference/scorers-examples/probe.jsonl",
 }
 Scorers = Mapping[str, tuple[str, Mapping[str, Any]]]
