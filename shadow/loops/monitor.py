@@ -28,6 +28,7 @@ from shadow.verdict.decide import decide
 from shadow.verdict.evidence import Context, Evidence
 from shadow.verdict.policy import evaluable
 from shadow.verdict.result import Crossing, Verdict
+from shadow.verdict.segments import MOST_SEGMENTS, SegmentResult, memory_key, remembered, segment_results, to_remember
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,6 @@ SEGMENTS_SECONDS = 15.0
 CHANGES_SECONDS = 20.0
 ROLL_UP_AFTER_MINUTES = 10
 LEASE = "monitor"
-MOST_SEGMENTS = 40
 
 
 class Reported(msgspec.Struct, frozen=True):
@@ -108,6 +108,8 @@ def look(
         latched = crossings(ledger, candidate.name, number)
         verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
         history = verdict_history(ledger, candidate.name, number)
+        segments = _segment_verdicts(policy, pairs, floor, context) if at.segments else {}
+        known = remembered(ledger.get_state(memory_key(policy, candidate.name, number))) if segments else {}
         candidates.append(
             CandidateView(
                 verdict=verdict,
@@ -115,7 +117,9 @@ def look(
                 epoch_started_unix_ms=epoch.started_unix_ms if epoch is not None else at.now_unix_ms,
                 since_unix_ms=history[-1][0] if history and history[-1][1] == verdict.word else None,
                 history=history,
-                segments=_segment_verdicts(policy, pairs, floor, context) if at.segments else (),
+                segments=tuple(segments.values()),
+                segment_results=segment_results(policy, segments, known),
+                change_levels={m: v for (name, m), v in at.changes.levels.items() if name == candidate.name},
             )
         )
     return Snapshot(
@@ -136,6 +140,7 @@ def look(
                 end_offset=at.ends.get((p.topic, p.partition)),
                 gaps=p.gaps,
                 lost=p.lost,
+                newest_unix_ms=p.last_ts_unix_ms,
             )
             for p in positions
         ),
@@ -274,13 +279,13 @@ def _context(
 
 def _segment_verdicts(
     policy: Policy, pairs: Pairs, floor: Mapping[int, PairState], context: Context
-) -> tuple[Verdict, ...]:
+) -> dict[str, Verdict]:
     """The largest segments, each as a verdict named by its segment; evidence of a part, never a decision."""
     sizes = {s: sum(p.pairs for p in parts.values()) for s, parts in pairs.items() if s != OVERALL}
     largest = sorted(sizes, key=lambda s: (-sizes[s], s))[:MOST_SEGMENTS]
-    return tuple(
-        decide(policy, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
-    )
+    return {
+        s: decide(policy, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
+    }
 
 
 def _needs_person(
@@ -328,7 +333,7 @@ class Monitor:
         self._leads = False
         self._said = False
         self._next_roll_up = self._next_sweep = self._next_segments = self._next_changes = 0.0
-        self._segments: dict[str, tuple[Verdict, ...]] = {}
+        self._segments: dict[str, tuple[tuple[Verdict, ...], tuple[SegmentResult, ...]]] = {}
         self._watch = ChangeWatch(ledger.get_state, ledger.put_state)
         self._changes = Changes()
         self.latest: Snapshot | None = None
@@ -392,15 +397,26 @@ class Monitor:
             snapshot = look(reader, self._settings, self._spec, self._settings.policy, self._kinds, at)
         if with_segments:
             self._next_segments = clock + SEGMENTS_SECONDS
-            self._segments = {view.verdict.candidate: view.segments for view in snapshot.candidates}
+            self._segments = {v.verdict.candidate: (v.segments, v.segment_results) for v in snapshot.candidates}
+            if self._leads:
+                self._remember_segments(snapshot)
         else:
-            views = (replace(v, segments=self._segments.get(v.verdict.candidate, ())) for v in snapshot.candidates)
-            snapshot = replace(snapshot, candidates=tuple(views))
+            snapshot = replace(snapshot, candidates=tuple(self._with_segments(v) for v in snapshot.candidates))
         if self._leads:
             self._keep(snapshot, now)
         self.latest = snapshot
         for exporter in self._exporters:
             exporter.publish(snapshot)
+
+    def _with_segments(self, view: CandidateView) -> CandidateView:
+        verdicts, results = self._segments.get(view.verdict.candidate, ((), ()))
+        return replace(view, segments=verdicts, segment_results=results)
+
+    def _remember_segments(self, snapshot: Snapshot) -> None:
+        for view in snapshot.candidates:
+            if view.segment_results:
+                key = memory_key(self._settings.policy, view.verdict.candidate, view.epoch)
+                self._ledger.put_state(key, to_remember(view.segment_results))
 
     def _look_for_changes(self) -> Changes:
         with self._ledger.snapshot() as reader:
