@@ -6,6 +6,7 @@ from typing import Any
 from shadow.exporters.base import ArmView, CandidateView, PartitionView, Quantiles, Snapshot
 from shadow.ledger.base import OutcomeRow, PrefixBatch, RecordRow
 from shadow.settings import Settings
+from shadow.stats.cvar import TailMean
 from shadow.verdict.result import GateResult, Hold, UtilityTerm, Verdict
 from shadow.verdict.segments import SegmentResult
 from shadow.verdict.trail import GateTrail, TrailPoint
@@ -201,6 +202,8 @@ def some_candidates() -> tuple[CandidateView, ...]:
             history=((started, "hold", 0), (NOW_MS - 31 * HOUR_MS, "reject", 1_260)),
             segments=(a_verdict("qwen3-4b", "hold"), a_verdict("qwen3-4b", "reject")),
             segment_results=some_segments(),
+            tail=TailMean(share=0.05, n=4_790, lower=0.31, point=0.36, upper=0.44),
+            tail_reference=TailMean(share=0.05, n=4_790, lower=0.49, point=0.53, upper=0.58),
             change_levels={"score": 0.21, "violation": 0.04, "failure": 0.01},
         ),
         CandidateView(

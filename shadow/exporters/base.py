@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shadow.records import ArmState, Role
+from shadow.stats.cvar import TailMean
 from shadow.verdict.result import Verdict
 from shadow.verdict.segments import SegmentResult
 
@@ -49,6 +50,8 @@ class CandidateView:
     history: tuple[tuple[int, str, int], ...] = ()  # (unix ms, word, n), oldest first
     segments: tuple[Verdict, ...] = ()
     segment_results: tuple[SegmentResult, ...] = ()  # the same segments, corrected for their number; alarms first
+    tail: TailMean | None = None  # mean of the lowest 5 % of scores; None without scores or with oversampled strata
+    tail_reference: TailMean | None = None
     change_levels: dict[str, float] = field(default_factory=dict)  # by metric, share of the level that raises the alarm
 
 

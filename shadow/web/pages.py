@@ -176,8 +176,19 @@ def card(view: CandidateView, snapshot: Snapshot, policy: Policy) -> CandidateCa
             ),
             _compared("Failures", failure_share(mine), failure_share(incumbent), lambda v: f.percent(v, 2)),
             _findings_fact(mine, incumbent),
+            *_tail_fact(view),
         ),
     )
+
+
+def _tail_fact(view: CandidateView) -> tuple[Fact, ...]:
+    """The depth of the tail, beside the reference's: a report that decides nothing. Empty without scores."""
+    mine, other = view.tail, view.tail_reference
+    if mine is None:
+        return ()
+    beside = "" if other is None else f"; reference {other.point:.2f}"
+    name = f"Mean of the lowest {f.percent(mine.share, 0)} of scores"
+    return (Fact(name=name, value=f"{mine.point:.2f}", note=f"{mine.lower:.2f} to {mine.upper:.2f}{beside}"),)
 
 
 def _findings_fact(mine: ArmView | None, incumbent: ArmView | None) -> Fact:

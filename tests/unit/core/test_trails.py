@@ -95,6 +95,17 @@ def test_a_trail_has_a_point_a_minute_until_minutes_became_hours(
     assert 1 <= len(hours.points) <= 2
 
 
+def test_the_tail_is_reported_and_lower_than_the_references(
+    ledger: SqlLedger, settings: Settings, spec: FoldSpec
+) -> None:
+    (view,) = look(ledger, settings, spec, settings.policy, KINDS, at_look()).candidates
+
+    assert view.tail is not None
+    assert view.tail_reference is not None
+    assert view.tail.n == CALLS
+    assert view.tail.upper < view.tail_reference.lower  # a fifth of its answers has half the score
+
+
 def test_another_policys_sums_and_unknown_candidates_give_no_trail(
     ledger: SqlLedger, settings: Settings, spec: FoldSpec
 ) -> None:

@@ -94,6 +94,14 @@ def test_a_candidate_shows_its_segments_and_how_the_evidence_grew() -> None:
     assert page.count('class="trail"') == 2 * 7 - 1  # the ratio of quantiles is decided by its interval
 
 
+def test_the_depth_of_the_tail_is_reported_beside_the_references() -> None:
+    page = a_client().get("/candidates/qwen3-4b").text
+
+    assert "Mean of the lowest 5 % of scores" in page
+    assert "0.31 to 0.44; reference 0.53" in page
+    assert "Mean of the lowest" not in a_client().get("/candidates/llama-8b-int4").text
+
+
 def test_names_of_segments_are_text() -> None:
     snapshot = a_snapshot()
     rejected = next(v for v in snapshot.candidates if v.verdict.candidate == "qwen3-4b")
