@@ -37,7 +37,7 @@ class TrailView:
 
 
 def trail_view(trail: GateTrail) -> TrailView:
-    """The marks of one gate. The horizontal axis is the number of pairs, from none to all."""
+    """The marks of one gate. The horizontal axis is the number of pairs: with none the interval is everything, the evidence 0."""
     nothing, distance = unit(trail.kind, trail.limit)
     most = max((point.n for point in trail.points), default=0) or 1
 
@@ -50,20 +50,23 @@ def trail_view(trail: GateTrail) -> TrailView:
     def evidence_y(value: float) -> float:
         return _height(value, LOWEST, HIGHEST)
 
+    def grown(places: list[tuple[float, float]]) -> str:
+        return _points([(0.0, evidence_y(0.0)), *places]) if places else ""
+
     banded = [(p, p.lower, p.upper) for p in trail.points if p.lower is not None and p.upper is not None]
-    upper = [(x(p), effect_y(high)) for p, _, high in banded]
-    lower = [(x(p), effect_y(low)) for p, low, _ in reversed(banded)]
+    upper = [(0.0, 0.0), *((x(p), effect_y(high)) for p, _, high in banded)]
+    lower = [*((x(p), effect_y(low)) for p, low, _ in reversed(banded)), (0.0, 100.0)]
     newest = trail.points[-1] if trail.points else None
     return TrailView(
         gate=trail.gate,
         title=f.gate_title(trail.kind, trail.metric, trail.q),
-        band=_points([*upper, *lower]),
+        band=_points([*upper, *lower]) if banded else "",
         line=_points([(x(p), effect_y(p.point)) for p in trail.points if p.point is not None]),
         zero=effect_y(nothing),
         limit=effect_y(trail.limit),
         floor=None if trail.floor is None else effect_y(trail.floor),
-        ok=_points([(x(p), evidence_y(p.log_evalue_ok)) for p in trail.points if p.log_evalue_ok is not None]),
-        bad=_points([(x(p), evidence_y(p.log_evalue_bad)) for p in trail.points if p.log_evalue_bad is not None]),
+        ok=grown([(x(p), evidence_y(p.log_evalue_ok)) for p in trail.points if p.log_evalue_ok is not None]),
+        bad=grown([(x(p), evidence_y(p.log_evalue_bad)) for p in trail.points if p.log_evalue_bad is not None]),
         nothing=evidence_y(0.0),
         ok_at=evidence_y(trail.ok_at),
         bad_at=evidence_y(trail.bad_at),

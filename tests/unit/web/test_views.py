@@ -192,10 +192,18 @@ def test_the_interval_over_time_narrows_from_left_to_right() -> None:
     view = trail_view(a_trail(next(g for g in proven_gates() if g.id == "quality")))
     places = [tuple(map(float, p.split(","))) for p in view.band.split()]
     half = len(places) // 2
+    assert (places[0], places[-1]) == ((0.0, 0.0), (0.0, 100.0))  # nothing is known before the first pair
     widths = [low[1] - high[1] for high, low in zip(places[:half], reversed(places[half:]), strict=True)]
 
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] > 0
+
+
+def test_a_single_point_is_drawn_from_nothing() -> None:
+    view = trail_view(a_trail(rejected_gates()[0], count=1))
+
+    assert len(view.band.split()) == 4
+    assert len(view.bad.split()) == 2
 
 
 def test_every_word_of_the_closed_vocabularies_has_its_words_on_the_pages() -> None:
