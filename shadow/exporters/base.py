@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shadow.records import ArmState, Role
+from shadow.verdict.calibration import Calibration
 from shadow.verdict.result import Verdict
 
 
@@ -47,6 +48,7 @@ class CandidateView:
     since_unix_ms: int | None  # when the present verdict word came into force
     history: tuple[tuple[int, str, int], ...] = ()  # (unix ms, word, n), oldest first
     segments: tuple[Verdict, ...] = ()
+    calibration: Calibration | None = None  # of a comparative quality that has a noise floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
