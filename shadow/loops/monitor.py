@@ -99,7 +99,7 @@ def look(
     second_answers = Floor.read(ledger, settings, spec)
     candidates = []
     arms = [_arm_view(ledger, settings, INCUMBENT, "incumbent", 0, None)]
-    if settings.baseline is not None:
+    if settings.baseline is not None or settings.duplicates.enabled:
         arms.append(_arm_view(ledger, settings, BASELINE, "baseline", 0, reported.get(BASELINE)))
     for candidate in settings.candidates:
         epoch = _current(ledger.epochs(candidate.name))
