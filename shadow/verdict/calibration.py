@@ -4,7 +4,7 @@ A pure function of sums: A/A scores by route and hour, and a candidate's pairs b
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -90,12 +90,16 @@ class Calibration:
     routes: tuple[RouteFloor, ...] = ()
     low: Excess | None = None
     flags: Excess | None = None
-    excluded: frozenset[str] = field(default=frozenset())
 
     @property
     def answers(self) -> int:
         """A/A answers over all routes."""
         return sum(route.answers for route in self.routes)
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """Routes whose scores count for nothing."""
+        return frozenset(route.route for route in self.routes if not route.gates)
 
     @property
     def moving(self) -> tuple[RouteFloor, ...]:
@@ -161,7 +165,6 @@ def calibrate(policy: Policy, answers: Mapping[str, RouteAnswers], pairs: BySegm
         routes=tuple(routes),
         low=_low({r.route: r.low_score for r in routes if r.gates}, parts, alpha),
         flags=_flags([parts[name] for name in kept], alpha),
-        excluded=frozenset(route.route for route in routes if not route.gates),
     )
 
 
