@@ -7,6 +7,7 @@ from shadow.exporters.base import ArmView, CandidateView, PartitionView, Quantil
 from shadow.ledger.base import OutcomeRow, PrefixBatch, RecordRow
 from shadow.settings import Settings
 from shadow.stats.cvar import TailMean
+from shadow.verdict.calibration import Calibration, Excess, Rate, RouteFloor
 from shadow.verdict.result import GateResult, Hold, UtilityTerm, Verdict
 from shadow.verdict.segments import SegmentResult
 from shadow.verdict.trail import GateTrail, TrailPoint
@@ -148,6 +149,34 @@ def a_trail(gate: GateResult, count: int = 12) -> GateTrail:
     )  # fmt: skip
 
 
+def a_calibration(**changes: Any) -> Calibration:
+    """A floor over two routes that count and two that do not."""
+
+    def route(name: str, kind: Any, answers: int, flagged: float | None, **more: Any) -> RouteFloor:
+        exact = None if flagged is None else 0.97 if kind == "deterministic" else 0.2
+        known: dict[str, Any] = {"stated": False, "exact": exact, "low_score": 0.34, "pairs": answers}
+        return RouteFloor(route=name, kind=kind, answers=answers, flagged=flagged, **(known | more))
+
+    def excess(candidate: float, incumbent: float) -> Excess:
+        point = candidate - incumbent
+        rates = (Rate(lower=p - 0.02, point=p, upper=p + 0.02) for p in (candidate, incumbent, point))
+        return Excess(pairs=1_480, **dict(zip(("candidate", "incumbent", "excess"), rates, strict=True)))
+
+    fields: dict[str, Any] = {
+        "scorer": "agreement",
+        "source": "baseline",
+        "routes": (
+            route("sql", "deterministic", 640, 0.006),
+            route("support", "normal", 840, 0.071),
+            route("stories", "open_ended", 402, 0.46),
+            route("", "unknown", 12, None, low_score=None),
+        ),
+        "low": excess(0.027, 0.019),
+        "flags": excess(0.121, 0.043),
+    }
+    return Calibration(**(fields | changes))
+
+
 def some_candidates() -> tuple[CandidateView, ...]:
     """One that may be promoted, one rejected, one that has just begun."""
     promoted = a_verdict(
@@ -193,6 +222,7 @@ def some_candidates() -> tuple[CandidateView, ...]:
             epoch_started_unix_ms=started,
             since_unix_ms=NOW_MS - 4 * HOUR_MS,
             history=((started, "hold", 0), (NOW_MS - 4 * HOUR_MS, "promote", 4_310)),
+            calibration=a_calibration(),
         ),
         CandidateView(
             verdict=rejected,

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from shadow.records import ArmState, Role
 from shadow.stats.cvar import TailMean
+from shadow.verdict.calibration import Calibration
 from shadow.verdict.result import Verdict
 from shadow.verdict.segments import SegmentResult
 
@@ -53,6 +54,7 @@ class CandidateView:
     tail: TailMean | None = None  # mean of the lowest 5 % of scores; None without scores or with oversampled strata
     tail_reference: TailMean | None = None
     change_levels: dict[str, float] = field(default_factory=dict)  # by metric, share of the level that raises the alarm
+    calibration: Calibration | None = None  # of a comparative quality that has a noise floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,7 +107,8 @@ class CommitRecorder:
             self._add(c.CLIENT_SATURATED, 1, arm)
         if row.failure is None:
             self._latencies(row, arm, route, trace, now)
-        self._usage(row, arm, route)
+        if row.asked:
+            self._usage(row, arm, route)
         self._scores(row, arm)
 
     def _latencies(self, row: OutcomeRow, arm: str, route: str, trace: str | None, now: float) -> None:

@@ -52,7 +52,7 @@ def _capped(name: str, meaning: str, cap: int) -> Label:
 
 def arm_names(settings: Settings) -> tuple[str, ...]:
     """Every arm of a configuration as the ledger names them, the incumbent first."""
-    baseline = ("baseline",) if settings.baseline is not None else ()
+    baseline = ("baseline",) if settings.baseline is not None or settings.duplicates.enabled else ()
     return ("incumbent", *baseline, *(c.name for c in settings.candidates))
 
 

@@ -20,12 +20,14 @@ from shadow.ledger.base import AggregateKey, EpochRow, PositionRow
 from shadow.ledger.reading import Reader
 from shadow.ledger.refolding import STATE as FOLD_STATE
 from shadow.ledger.sql import SqlLedger
+from shadow.loops.calibrating import Floor
 from shadow.loops.changes import Changes, ChangeWatch
 from shadow.records import BASELINE, INCUMBENT, ArmState, Role
 from shadow.settings import Policy, Settings
 from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind, fold_calls
 from shadow.stats import ArmState as ArmCounts
 from shadow.stats.cvar import TailMean, tail_mean
+from shadow.verdict.calibrated import with_calibration
 from shadow.verdict.decide import decide
 from shadow.verdict.evidence import Context, Evidence
 from shadow.verdict.policy import evaluable
@@ -75,7 +77,7 @@ class Circumstances:
     segments: bool = True  # segments and tails too: a verdict per segment costs as much as one for the whole
 
 
-Pairs = dict[str, dict[int, PairState]]
+Pairs = Mapping[str, dict[int, PairState]]
 """By segment and weight exponent."""
 
 
@@ -97,9 +99,10 @@ def look(
     by_spec = stored is None or stored.decode() == spec.key
     states = stored_states(ledger, spec) if by_spec else folded_anew(ledger, spec)
     floor = _pairs(states("floor", 0, BASELINE)).get(OVERALL, {})
+    second_answers = Floor.read(ledger, settings, spec)
     candidates = []
     arms = [_arm_view(ledger, settings, INCUMBENT, "incumbent", 0, None)]
-    if settings.baseline is not None:
+    if settings.baseline is not None or settings.duplicates.enabled:
         arms.append(_arm_view(ledger, settings, BASELINE, "baseline", 0, reported.get(BASELINE)))
     for candidate in settings.candidates:
         epoch = _current(ledger.epochs(candidate.name))
@@ -108,6 +111,8 @@ def look(
         arms.append(_arm_view(ledger, settings, candidate.name, "candidate", number, heard))
         pairs = _pairs(states("pair", number, candidate.name)) if epoch is not None else {}
         context = _context(settings, policy, kinds, candidate.name, heard, pairs.get(OVERALL, {}), at)
+        calibration, pairs = second_answers.under(policy, pairs)
+        context = with_calibration(context, policy, calibration)
         latched = crossings(ledger, candidate.name, number)
         verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
         history = verdict_history(ledger, candidate.name, number)
@@ -125,6 +130,7 @@ def look(
                 tail=_tail(pairs.get(OVERALL, {}), policy, "candidate") if at.segments else None,
                 tail_reference=_tail(pairs.get(OVERALL, {}), policy, "reference") if at.segments else None,
                 change_levels={m: v for (name, m), v in at.changes.levels.items() if name == candidate.name},
+                calibration=calibration,
             )
         )
     return Snapshot(
@@ -185,7 +191,7 @@ def stored_states(
 
 def _pairs(states: Iterable[tuple[AggregateKey, PairState]]) -> Pairs:
     """Cumulative pair states by segment and weight exponent."""
-    found: Pairs = defaultdict(dict)
+    found: dict[str, dict[int, PairState]] = defaultdict(dict)
     for key, state in states:
         known = found[key.segment].get(key.weight_exponent)
         if known is None:
@@ -276,6 +282,7 @@ def _context(
             policy,
             kinds,
             has_baseline=settings.baseline is not None,
+            has_duplicates=settings.duplicates.enabled,
             has_prices=settings.incumbent.price is not None
             and any(c.name == candidate and c.price is not None for c in settings.candidates),
         ),

@@ -125,14 +125,17 @@ def candidate_pair(row: OutcomeRow, incumbent: OutcomeRow, baseline: OutcomeRow 
 
 
 def floor_pair(row: OutcomeRow, incumbent: OutcomeRow, spec: FoldSpec) -> Pair:
-    """Baseline against incumbent. A comparative score has no floor of its own: it is measured against this arm already."""
+    """Baseline against incumbent. A comparative score has no floor of its own: it is measured against this arm already.
+
+    An earlier answer of production, which nobody asked for, says nothing of failures: only answers are found again.
+    """
     pair = candidate_pair(row, incumbent, None, spec)
     return Pair(
         id=pair.id,
         ts_unix_ms=pair.ts_unix_ms,
         score=pair.score if spec.quality_kind != "comparative" else (None, None),
         violation=pair.violation,
-        failure=pair.failure,
+        failure=pair.failure if row.asked else (None, None),
         latency_seconds=pair.latency_seconds,
         recorded_seconds=pair.recorded_seconds,
         cost_usd=pair.cost_usd,

@@ -292,7 +292,7 @@ def test_a_specification_leaves_out_scorers_that_nobody_configured() -> None:
     spec = FoldSpec.from_policy(Policy(), {"agreement": "comparative", "refusal": "absolute", "drift": "comparative"})
 
     assert (spec.quality_kind, spec.violations, spec.tails, spec.slow_seconds) == (
-        "comparative", ("refusal",), (0.3,), (2.0,),
+        "comparative", ("refusal",), (0.3, 0.5), (2.0,),
     )  # fmt: skip
 
 
