@@ -21,6 +21,7 @@ def page_of(name: str, snapshot: Snapshot | None = None) -> str:
         ready=lambda: {"ok": True},
         calls=lambda candidate, show, most: [],
         call=lambda key: None,
+        trails=lambda candidate: (),
         policy=a_settings().policy,
     )
     return TestClient(create_app(state), base_url="http://127.0.0.1:9464").get(f"/candidates/{name}").text
