@@ -142,6 +142,7 @@ class ArmOutcome:
     `spell` is None outside spells, "first" on the failure that opens one (evidence), "inside" on the further ones
     (`failure` is then "unavailable"). `client_saturated` marks latencies taken while our own loop lagged. `in_flight` is
     how many calls this worker had with the arm when this one was sent, itself included.
+    `asked` is False for an answer that was found in the past of the traffic: nobody asked for it now, and its text is kept elsewhere.
     """
 
     arm: str
@@ -160,6 +161,7 @@ class ArmOutcome:
     limited_by_us: bool = False
     sent_unix_ms: int | None = None
     in_flight: int | None = None
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
