@@ -13,7 +13,7 @@ from shadow.errors import ConfigurationError, UnreachableError
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.load import PageReader
 from shadow.loops.monitor import reports
-from shadow.loops.trial import Course, Switch, run_course
+from shadow.loops.trial import WHY, Course, Switch, run_course
 from shadow.loops.ttft import PROBE_SECONDS, Measure, PageMeasure, ProbeMeasure
 from shadow.records import BASELINE, INCUMBENT, ArmOutcome
 from shadow.replay.admission import RetryBudget
@@ -64,7 +64,10 @@ class _Running:
     async def paused(self) -> str | None:
         heard = (await asyncio.to_thread(reports, self._ledger)).values()
         reasons = [one.reason or "paused" for one in heard if one.state == "paused"]
-        return reasons[0] if reasons and len(reasons) == len(heard) else None
+        if len(reasons) < len(heard):
+            return None
+        others = [reason for reason in reasons if reason != WHY]  # ours, of the block before: reports lag a second
+        return others[0] if others else None
 
     async def require(self) -> None:
         """Raises UnreachableError when nobody works on the ledger."""

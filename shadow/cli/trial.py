@@ -26,7 +26,7 @@ EXIT = {"harmless": 0, "harmful": 1, "undecided": 2}
     type=click.FloatRange(1, 600),
     default=5.0,
     show_default=True,
-    help="Left out at the begin of each block: what was asked before has to leave first.",
+    help="Left out at the beginning of each block: what was asked before has to leave first.",
 )
 @click.option(
     "--limit-percent",

@@ -318,7 +318,7 @@ def _needs_person(
         if arm.state == "down":
             yield f"arm {arm.arm} is down; its calls are marked unavailable and count for nothing"
         if arm.state == "paused":
-            yield f"arm {arm.arm} is paused (budget or governor)"
+            yield f"arm {arm.arm} is paused (budget, governor or trial)"
     for position in positions:
         if position.lost:
             yield f"{position.topic}/{position.partition}: {position.lost} records fell to retention unread"

@@ -208,13 +208,16 @@ def _notes(blocks: Sequence[Block], q: float, with_: Buckets | None, without: Bu
             f"blocks with as few as {min(sizes)} requests: their P{100 * q:g} is about the slowest one; longer blocks or more "
             "requests narrow the interval"
         )
+    coarse = []
     for name, buckets in (("with", with_), ("without", without)):
         between = None if buckets is None else buckets.bucket(q)
         if between is not None and between[0] > 0 and between[1] / between[0] > 1.2:
-            yield (
-                f"{name} load the quantile lies in the histogram's bucket {between[0]:g} .. {between[1]:g} s; where in it is "
-                "interpolated, and smaller changes than the bucket are uncertain: measure by --probe instead"
-            )
+            coarse.append(f"{1000 * between[0]:g} .. {1000 * between[1]:g} ms {name} load")
+    if coarse:
+        yield (
+            f"the histogram's bucket around the quantile is wide ({', '.join(coarse)}); where in it the quantile lies is "
+            "interpolated, and changes smaller than the bucket are uncertain: measure by --probe instead"
+        )
     held = sorted({block.paused.partition(":")[0] for block in blocks if block.on and block.paused is not None})
     if held:
         yield f"while its load was on, the shadow was held back at times by: {', '.join(held)}"

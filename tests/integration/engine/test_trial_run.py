@@ -131,6 +131,7 @@ def test_an_incumbent_that_shares_its_capacity_is_found_harmed(tmp_path):
     assert len(on) == len(off) == 6
     assert min(block["shadow_calls"] for block in on) > 30
     assert max(block["shadow_calls"] for block in off) < 15  # what was under way when the order came
+    assert not any("held back" in note for note in finding["notes"])  # by nobody but the trial
     coverage = side.coverage()
     assert coverage["residual"] == 0
     assert coverage["dispositions"]["paused"] > 100

@@ -153,6 +153,6 @@ def test_coarse_buckets_few_requests_and_a_shadow_that_was_held_back_are_said():
     ]
     notes = " ".join(find(blocks, q=0.99, level=0.95, limit=0.1).notes)
 
-    assert "0.1 .. 0.25 s" in notes
+    assert "(100 .. 250 ms with load, 100 .. 250 ms without load)" in notes
     assert "as few as 30 requests" in notes
     assert "held back at times by: governor" in notes
