@@ -372,6 +372,13 @@ ARM_TPOT = _gauge(
 ARM_COST = _gauge(
     "shadow_arm_cost_per_1k_calls_usd", "usd", "snapshot", "Cost of a thousand calls; absent where unknown.", "arm"
 )
+ARM_COST_ACCEPTABLE = _gauge(
+    "shadow_arm_cost_per_1k_acceptable_answers_usd",
+    "usd",
+    "snapshot",
+    "Cost of all calls by a thousand answers that neither failed nor violated; absent where unknown.",
+    "arm",
+)
 ARM_SCORE = _gauge(
     "shadow_arm_score_mean_ratio", "ratio", "snapshot", "Mean score of the epoch (descriptive).", "arm", "scorer"
 )

@@ -96,6 +96,7 @@ def _arm(view: ArmView) -> Iterator[Entry]:
     yield from _quantiles(c.ARM_TTFT, view.arm, view.ttft)
     yield from _quantiles(c.ARM_TPOT, view.arm, view.tpot)
     yield c.ARM_COST, (view.arm,), view.cost_usd_per_1k
+    yield c.ARM_COST_ACCEPTABLE, (view.arm,), view.cost_usd_per_1k_acceptable
     for scorer, mean in view.score_means.items():
         yield c.ARM_SCORE, (view.arm, scorer), mean
 

@@ -139,6 +139,14 @@ def _arms(snapshot: Snapshot) -> Table:
     return table
 
 
+def _acceptable(snapshot: Snapshot) -> Iterable[Text]:
+    """What a thousand answers cost that neither failed nor violated, of the arms of which that is known."""
+    known = [arm for arm in snapshot.arms if arm.cost_usd_per_1k_acceptable is not None]
+    if known:
+        costs = (Text.assemble(_plain(arm.arm), " ", _usd(arm.cost_usd_per_1k_acceptable)) for arm in known)
+        yield Text("Per 1,000 acceptable answers: ") + Text(", ").join(costs)
+
+
 def _coverage(snapshot: Snapshot) -> Text:
     counts = sorted(snapshot.dispositions.items(), key=lambda item: (-item[1], item[0]))
     shown = "   ".join(f"{name} {count:,}" for name, count in counts if count)
@@ -154,7 +162,7 @@ def render_status(snapshot: Snapshot) -> RenderableType:
         hidden = len(snapshot.needs_person) - _MOST_SENTENCES
         parts += [Text(f"  and {hidden} more", style="dim")] if hidden > 0 else []
         parts.append(Text())
-    parts += [_verdicts(snapshot), _arms(snapshot), Text(), _coverage(snapshot)]
+    parts += [_verdicts(snapshot), _arms(snapshot), *_acceptable(snapshot), Text(), _coverage(snapshot)]
     parts += [Text("note: ", style="dim") + _plain(note) for note in snapshot.notes[:_MOST_SENTENCES]]
     return Group(*parts)
 

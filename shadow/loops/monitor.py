@@ -22,6 +22,7 @@ from shadow.ledger.refolding import STATE as FOLD_STATE
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.calibrating import Floor
 from shadow.loops.changes import Changes, ChangeWatch
+from shadow.loops.priced import priced
 from shadow.records import BASELINE, INCUMBENT, ArmState, Role
 from shadow.settings import Policy, Settings
 from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind, fold_calls
@@ -101,6 +102,7 @@ def look(
     floor = _pairs(states("floor", 0, BASELINE)).get(OVERALL, {})
     second_answers = Floor.read(ledger, settings, spec)
     candidates = []
+    overall: dict[str, tuple[PairState, ...]] = {BASELINE: tuple(floor.values())}
     arms = [_arm_view(ledger, settings, INCUMBENT, "incumbent", 0, None)]
     if settings.baseline is not None or settings.duplicates.enabled:
         arms.append(_arm_view(ledger, settings, BASELINE, "baseline", 0, reported.get(BASELINE)))
@@ -110,6 +112,7 @@ def look(
         heard = reported.get(candidate.name)
         arms.append(_arm_view(ledger, settings, candidate.name, "candidate", number, heard))
         pairs = _pairs(states("pair", number, candidate.name)) if epoch is not None else {}
+        overall[candidate.name] = tuple(pairs.get(OVERALL, {}).values())
         context = _context(settings, policy, kinds, candidate.name, heard, pairs.get(OVERALL, {}), at)
         calibration, pairs = second_answers.under(policy, pairs)
         context = with_calibration(context, policy, calibration)
@@ -156,7 +159,7 @@ def look(
             for p in positions
         ),
         last_scored_unix_ms=last_scored,
-        arms=tuple(arms),
+        arms=tuple(priced(arm, overall) for arm in arms),
         candidates=tuple(candidates),
         needs_person=tuple(_needs_person(arms, candidates, positions, at)),
         notes=at.notes,
