@@ -230,6 +230,16 @@ class Candidate(Section):
     variant: Variant = Variant()
     drop: list[str] = Field([], description="request fields this server refuses: left out, counted")
     map: dict[str, str] = Field({}, description="request fields this server names differently")
+    axes: dict[str, dict[str, dict[str, Any] | None]] = Field(
+        {},
+        description="variations, each axis with named parts of a candidate: every combination becomes an arm of its own",
+    )
+
+    @model_validator(mode="after")
+    def _multiplied_out(self) -> "Candidate":
+        if self.axes:
+            raise ValueError("axes: are multiplied out where a file is read; give plain candidates here")
+        return self
 
 
 class Replay(Section):

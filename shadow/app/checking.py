@@ -25,7 +25,9 @@ _WRONG_OPTION = re.compile(r"scorer \S+: (?:([A-Za-z0-9_.]+): )?(.*)")
 def validated(path: str) -> Document:
     """The document of a configuration that can be run. Raises ConfigurationError with every problem at once."""
     document = load_document(path)
-    problems = [*_source(document), *_arms(document), *_scorers(document), *_rest(document)]
+    problems = list(  # arms made by axes share their mistakes
+        dict.fromkeys([*_source(document), *_arms(document), *_scorers(document), *_rest(document)])
+    )
     if problems:
         raise ConfigurationError(problems)
     problems = _policy(document)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from scorers import embedding
 from scorers.registry import available, settings_of
+from shadow.app import foreseeing
 from shadow.app.checking import scorer_kinds
 from shadow.exporters.catalogue import series_count
 from shadow.records import BASELINE
@@ -74,6 +75,8 @@ class Summary:
     sampling: str
     incumbent: ArmSummary
     arms: tuple[ArmSummary, ...]
+    engines: str | None
+    cost: str
     scorers: tuple[ScorerSummary, ...]
     gates: tuple[GateSummary, ...]
     text: str
@@ -105,6 +108,8 @@ def summarise(settings: Settings) -> Summary:
             price=_price(settings.incumbent.price),
         ),
         arms=tuple(_arms(settings)),
+        engines=foreseeing.engines(settings),
+        cost=foreseeing.cost(settings),
         scorers=tuple(_scorer(entry) for entry in settings.scorers),
         gates=tuple(_gates(settings)),
         text=_text(settings),
@@ -113,7 +118,7 @@ def summarise(settings: Settings) -> Summary:
         pages=f"http://{settings.web.host}:{settings.web.port or '<a free port>'}/"
         + ("" if settings.web.token_file is None else ", with a token"),
         series=series_count(settings),
-        notes=tuple(_notes(settings)),
+        notes=(*foreseeing.notes(settings), *_notes(settings)),
     )
 
 
