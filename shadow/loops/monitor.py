@@ -20,11 +20,13 @@ from shadow.ledger.reading import Reader
 from shadow.ledger.refolding import STATE as FOLD_STATE
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.changes import Changes, ChangeWatch
+from shadow.loops.probing import DRIFT_NOTE
 from shadow.records import BASELINE, INCUMBENT, ArmState, Role
 from shadow.settings import Policy, Settings
 from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind, fold_calls
 from shadow.stats import ArmState as ArmCounts
 from shadow.verdict.decide import decide
+from shadow.verdict.drifted import Drift, standing, with_drift
 from shadow.verdict.evidence import Context, Evidence
 from shadow.verdict.policy import evaluable
 from shadow.verdict.result import Crossing, Verdict
@@ -105,7 +107,9 @@ def look(
         arms.append(_arm_view(ledger, settings, candidate.name, "candidate", number, heard))
         pairs = _pairs(states("pair", number, candidate.name)) if epoch is not None else {}
         context = _context(settings, policy, kinds, candidate.name, heard, pairs.get(OVERALL, {}), at)
-        latched = crossings(ledger, candidate.name, number)
+        drifts = scorer_drifts(ledger, epoch)
+        context = with_drift(context, policy, drifts)
+        latched = standing(crossings(ledger, candidate.name, number), policy, drifts)
         verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
         history = verdict_history(ledger, candidate.name, number)
         candidates.append(
@@ -226,11 +230,28 @@ def reports(ledger: Reader) -> dict[str, Reported]:
     return {} if data is None else msgspec.msgpack.decode(data, type=dict[str, Reported])
 
 
-def crossings(ledger: Reader, candidate: str, epoch: int) -> dict[str, Crossing]:
-    """The stored first crossings of a candidate's evidence in one epoch."""
+def crossings(ledger: Reader, candidate: str, epoch: int) -> dict[str, tuple[Crossing, int]]:
+    """The stored first crossings of a candidate's evidence in one epoch, each with when it was stored (unix ms)."""
     return {
-        key: msgspec.convert(value, Crossing) for _, key, value, _ in ledger.notes("crossing", f"{candidate}/{epoch}")
+        key: (msgspec.convert(value, Crossing), at)
+        for _, key, value, at in ledger.notes("crossing", f"{candidate}/{epoch}")
     }
+
+
+def scorer_drifts(ledger: Reader, epoch: EpochRow | None) -> list[Drift]:
+    """The scorers of an epoch that no longer say of known cases what they said, as the epoch describes them."""
+    described = {} if epoch is None else epoch.description.get("scorers", {})
+    return [
+        Drift(
+            scorer=label,
+            proven_unix_ms=at,
+            since_unix_ms=fact.get("since_unix_ms"),
+            deviation=fact.get("deviation"),
+            tolerated=fact.get("tolerated"),
+        )
+        for label, scorer, fact, at in ledger.notes(DRIFT_NOTE)
+        if described.get(label) == scorer
+    ]
 
 
 def verdict_history(ledger: Reader, candidate: str, epoch: int) -> tuple[tuple[int, str, int], ...]:

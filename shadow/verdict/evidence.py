@@ -57,6 +57,8 @@ class Context:
 
     `blocked` is `policy.evaluable(...)` by gate id ("utility" for the utility); it applies while a gate has no data.
     `alarm`, `mix_drift` and `scorer_drift` are sentences for a person, None while there is no such thing.
+    `frozen` are ids of gates ("utility" too) whose evidence may cross nothing at this look, because what they measure
+    against is moving; what they crossed before stands.
     """
 
     candidate: str
@@ -68,6 +70,7 @@ class Context:
     scorer_drift: str | None = None
     records_per_day: float | None = None
     blocked: Mapping[str, Blocked] = field(default_factory=dict)
+    frozen: frozenset[str] = frozenset()
 
 
 def differences(pairs: Pairs) -> dict[int, NDArray[np.int64]]:
