@@ -22,6 +22,7 @@ class _Wire(msgspec.Struct, array_like=True, kw_only=True):
     wealth: list[float]
     peaks: list[float]
     onsets: list[int]
+    looks: tuple[int, int] | None
     crossed_unix_ms: int | None
 
 
@@ -35,8 +36,9 @@ class DriftTest:
     *ever* reaches 1/alpha is at most alpha (Ville), however often anyone looks. The price of not knowing when a drift
     begins is 2 ln T, instead of the wealth that a process begun at the first draw has lost by then.
 
-    Valid for independent draws; a fixed order would make the next deviation predictable. `onsets` hold, per bet, the time
-    since which it has only won (`peaks`, the same process restarted whenever it is below 1): where the drift began.
+    Valid for independent draws; a fixed order would make the next deviation predictable. `onsets` hold, per bet, the
+    last look before it began to win (`peaks`, the same process restarted whenever it falls below 1): all was well then.
+    `looks` are the times of the look before and of this one; draws of one look share their time.
     """
 
     m0: float
@@ -46,16 +48,19 @@ class DriftTest:
     wealth: tuple[float, ...] = field(default=(0.0,) * len(BETS))
     peaks: tuple[float, ...] = field(default=(0.0,) * len(BETS))
     onsets: tuple[int, ...] = field(default=(0,) * len(BETS))
+    looks: tuple[int, int] | None = None
     crossed_unix_ms: int | None = None
 
     def update(self, deviation: float, at_unix_ms: int) -> "DriftTest":
         """The test after one more draw."""
         draws = self.draws + 1
+        before_ms, now_ms = self.looks or (at_unix_ms, at_unix_ms)
+        looks = (now_ms, at_unix_ms) if at_unix_ms > now_ms else (before_ms, now_ms)
         factors = 1.0 + BETS * (deviation / self.m0 - 1.0)
         wealth = np.minimum((np.array(self.wealth) + 1.0 / (draws * (draws + 1))) * factors, _CAP)
         before = np.array(self.peaks)
         peaks = np.maximum(before, 0.0) + np.log(factors)
-        onsets = tuple(at_unix_ms if old <= 0.0 else known for old, known in zip(self.peaks, self.onsets, strict=True))
+        onsets = tuple(looks[0] if old <= 0.0 else known for old, known in zip(self.peaks, self.onsets, strict=True))
         after = replace(
             self,
             draws=draws,
@@ -63,6 +68,7 @@ class DriftTest:
             wealth=tuple(float(w) for w in wealth),
             peaks=tuple(float(p) for p in peaks),
             onsets=onsets,
+            looks=looks,
         )
         if self.crossed_unix_ms is None and after.log_evalue >= -float(np.log(self.alpha)):
             after = replace(after, crossed_unix_ms=at_unix_ms)
@@ -80,7 +86,7 @@ class DriftTest:
 
     @property
     def onset_unix_ms(self) -> int | None:
-        """When the drift most plausibly began; None before it is proven."""
+        """The last look before the drift most plausibly began, in unix ms; None before it is proven."""
         if self.crossed_unix_ms is None:
             return None
         return self.onsets[int(np.argmax(self.peaks))]
@@ -96,6 +102,7 @@ class DriftTest:
                 wealth=list(self.wealth),
                 peaks=list(self.peaks),
                 onsets=list(self.onsets),
+                looks=self.looks,
                 crossed_unix_ms=self.crossed_unix_ms,
             )
         )
@@ -117,6 +124,7 @@ class DriftTest:
             wealth=tuple(wire.wealth),
             peaks=tuple(wire.peaks),
             onsets=tuple(wire.onsets),
+            looks=wire.looks,
             crossed_unix_ms=wire.crossed_unix_ms,
         )
 

@@ -53,6 +53,16 @@ def test_a_drift_of_one_case_in_four_is_found_and_dated():
     assert abs((test.onset_unix_ms or 0) - 2000) < 80
 
 
+def test_the_drift_is_dated_to_the_last_look_at_which_all_was_well():
+    test = DriftTest(m0=0.05, alpha=0.01)
+    for look, deviation in ((100, 0.0), (200, 0.0), (300, 1.0), (400, 1.0)):
+        for _ in range(4):
+            test = test.update(deviation, look)
+
+    assert test.crossed_unix_ms == 300
+    assert test.onset_unix_ms == 200
+
+
 def test_a_crossing_stays():
     test = run([1.0] * 30)
     first = test.crossed_unix_ms
