@@ -12,6 +12,7 @@ from shadow.errors import ConfigurationError
 from shadow.loops import handoff
 from shadow.loops.intake import Intake
 from shadow.loops.pulse import Pulse
+from shadow.loops.repeated import RepeatedRequests
 from shadow.loops.replayer import Arm, Replayer
 from shadow.records import BASELINE, Call, Role
 from shadow.replay.admission import RetryBudget
@@ -58,6 +59,7 @@ async def _run(head: Head) -> None:
         drain_seconds=settings.replay.drain_seconds + settings.replay.timeout_seconds,
         keep_dead_payload=settings.source.dead_letter_payload,
         pulse=build_pulse(settings, intake, clock),
+        repeated=RepeatedRequests(settings.duplicates.max_bytes) if settings.duplicates.enabled else None,
     )
     freeze_garbage()
     try:

@@ -110,11 +110,12 @@ def moments(pairs: Pairs, name: str) -> dict[int, Moments]:
 
 
 class CrossingKeys:
-    """Keys of crossings: kind, gate, and a hash of what the crossing means (limits, error rates, scorers)."""
+    """Keys of crossings: kind, gate, and a hash of what the crossing means (limits, error rates, scorers, stated routes)."""
 
     def __init__(self, policy: Policy) -> None:
+        stated = [sorted(policy.routes.items())] if policy.routes else []
         self._shared = msgspec.json.encode(
-            [policy.quality, sorted(policy.violation), policy.alpha.promote, policy.alpha.reject]
+            [policy.quality, sorted(policy.violation), policy.alpha.promote, policy.alpha.reject, *stated]
         )
         utility = b"" if policy.utility is None else policy.utility.model_dump_json().encode()
         self._gates = {gate.id: gate.model_dump_json().encode() for gate in policy.gates}
