@@ -29,7 +29,8 @@ from shadow.loops import handoff
 from shadow.loops.control import Controller
 from shadow.loops.evaluator import Evaluator, Work
 from shadow.loops.identity import IncumbentWatch
-from shadow.loops.monitor import Monitor, Reported
+from shadow.loops.monitor import Monitor
+from shadow.loops.noted import Reported
 from shadow.loops.probing import remembered, state_key
 from shadow.loops.supervisor import EXIT_CLEAN, EXIT_FATAL
 from shadow.loops.suspects import Journal, Suspicion
