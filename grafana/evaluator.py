@@ -84,14 +84,14 @@ def known_row(board: d.Dashboard) -> None:
             series(
                 "Age of known answers",
                 "s",
-                "When each scorer last judged a known case as it should. Half an hour: ShadowKnownAnswerLost; it fails, or "
+                "When each scorer last judged a known case as it should. One hour: ShadowKnownAnswerLost; it fails, or "
                 "something else answers.",
                 (
                     f"time() - max by (instance, scorer) (shadow_known_answer_timestamp_seconds{{{JOB}}})",
                     "{{instance}} {{scorer}}",
                 ),
             ),
-            (1800, "red"),
+            (3600, "red"),
         )
     )
     board.with_panel(

@@ -474,8 +474,12 @@ class Anchors(Section):
     path: str | None = Field(
         None, min_length=1, description="JSONL of your own cases, instead of those that are built in"
     )
-    cases: int = Field(
-        4, ge=1, le=64, description="per heartbeat and scorer; one for a scorer that asks a model elsewhere"
+    cases: int = Field(4, ge=1, le=64, description="per heartbeat and scorer")
+    dear_every: Duration = Field(
+        300.0,
+        ge=0,
+        le=600,
+        description="one case at most this often for a scorer that asks a model elsewhere (judge, guard, entailment)",
     )
     tolerance: float = Field(0.05, gt=0, lt=1, description="mean deviation from the reference that is no drift")
     alpha: float = Field(0.001, gt=0, lt=0.5, description="chance of ever calling a steady scorer drifted")

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 DRIFT_NOTE = "scorer_drift"
 DEAR_KINDS = ("judge", "guard", "entailment")
-"""Scorers that ask a model elsewhere: one known case per heartbeat."""
+"""Scorers that ask a model elsewhere: one known case per `anchors.dear_every`, once their references are known."""
 
 
 class Remembered(msgspec.Struct):
@@ -58,7 +58,8 @@ class Prober:
         now_unix_ms: Callable[[], int],
     ) -> None:
         self._scoring, self._allowance, self._now = scoring, allowance, now_unix_ms
-        self._cases = settings.cases
+        self._cases, self._dear_every_ms = settings.cases, round(settings.dear_every * 1000)
+        self._asked_unix_ms: dict[str, int] = {}
         self._state_key = state_key(instance)
         self._latched: set[str] = set()
         self._silent: set[str] = set()
@@ -91,8 +92,11 @@ class Prober:
         return Probed(beat=beat, at_unix_ms=self._now(), looks=looks, state=state)
 
     def _ask(self, entry: Entry) -> Look | None:
-        watch = self._watches[entry.label]
-        anchors = watch.next(1 if entry.kind in DEAR_KINDS else self._cases)
+        watch, now = self._watches[entry.label], self._now()
+        dear = entry.kind in DEAR_KINDS
+        if dear and not watch.learning and now - self._asked_unix_ms.get(entry.label, 0) < self._dear_every_ms:
+            return None
+        anchors = watch.next(1 if dear else self._cases)
         if not anchors:
             if entry.label not in self._silent:
                 self._silent.add(entry.label)
@@ -100,8 +104,9 @@ class Prober:
                     "scorer %s has nothing to judge in the known cases: nobody can say when it drifts", entry.label
                 )
             return None
+        self._asked_unix_ms[entry.label] = now
         results = self._scoring.ask(entry, [anchor.case for anchor in anchors])
-        return watch.see(anchors, results, self._now())
+        return watch.see(anchors, results, now)
 
     def keep(self, ledger: Ledger, probed: Probed) -> None:
         """Writes what came out: the path has reached the ledger then. Raises what the ledger raises."""

@@ -60,16 +60,16 @@ class Ledger:
         return new
 
 
-def a_prober(scorer, past=None, kind="judge", **anchors):
+def a_prober(scorer, past=None, kind="judge", now=None, **anchors):
     entry = Entry(label="umpire", kind=kind, scorer=scorer)
     return Prober(
         Scoring([entry]),
         ANCHORS,
-        Anchors(**anchors),
+        Anchors(**{"dear_every": 0, **anchors}),
         instance="here",
         allowance=Allowance({}, FakeClock()),
         remembered=past or Remembered(),
-        now_unix_ms=iter(range(NOW, NOW + 10**9, 1000)).__next__,
+        now_unix_ms=now or iter(range(NOW, NOW + 10**9, 1000)).__next__,
     )
 
 
@@ -205,6 +205,25 @@ def test_a_restart_goes_on_where_the_watch_stood():
 
     assert not again.run(BEAT).looks[0].learning
     assert beats(again, 20)[-1].looks[0].drifted
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("judge", 3), ("plugin", 4 * 20)])
+def test_a_scorer_that_asks_a_model_elsewhere_is_asked_seldom(kind, asked):
+    clock = FakeClock()
+    prober = a_prober(Umpire(), kind=kind, now=clock.wall_unix_ms, dear_every=300)
+    while prober.run(BEAT).looks[0].learning:
+        clock.advance(60)
+    umpire = prober._scoring.entries[0].scorer
+    clock.advance(300)
+    umpire.asked = 0
+    looks = []
+    for _ in range(20):
+        prober.run(BEAT)
+        looks.append(umpire.asked)
+        clock.advance(40)
+
+    assert umpire.asked == asked
+    assert looks[0] > 0
 
 
 def test_another_version_of_the_scorer_begins_anew():
