@@ -331,7 +331,9 @@ class Evaluator:
             kept = [one if self._folds(one) else self._unkept(one.record) for one in kept]
             aggregates = self._work.fold(group for one in kept for group in one.groups)
         rows = [row for one in kept for group in one.groups for row in group]
-        stamps = [one.record.ts_unix_ms for one in kept if one.record.ts_unix_ms is not None]
+        # A heartbeat is no sign of production: with its time a mirror that has died would look alive.
+        real = [one.record for one in kept if one.record.disposition != "heartbeat"]
+        stamps = [record.ts_unix_ms for record in real if record.ts_unix_ms is not None]
         return PrefixBatch(
             topic=run.topic,
             partition=run.partition,

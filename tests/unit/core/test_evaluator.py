@@ -174,6 +174,16 @@ async def test_a_dead_letter_is_written_before_it_is_counted(running):
     assert [record.offset for record in dead] == [0]
 
 
+async def test_a_heartbeat_out_of_the_topic_does_not_make_a_silent_mirror_look_alive(running):
+    evaluator, ledger, _, _ = running
+    evaluator.take(a_record(0, ts_unix_ms=1_000, disposition="not_sampled"))
+    evaluator.take(a_record(1, ts_unix_ms=9_000, disposition="heartbeat"))
+    await until(lambda: ledger.batches and ledger.batches[-1].next_offset == 2)
+    stamps = [batch.last_ts_unix_ms for batch in ledger.batches]
+
+    assert [stamp for stamp in stamps if stamp is not None] == [1_000]
+
+
 async def test_a_heartbeat_reaches_the_ledger_and_moves_no_position(running):
     evaluator, ledger, pipe, _ = running
     evaluator.beat(handoff.Beat(number=1, whole=True, began_unix_ms=1))
