@@ -12,7 +12,7 @@ from shadow.clock import SystemClock
 from shadow.errors import ConfigurationError, UnreachableError
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.load import PageReader
-from shadow.loops.monitor import reports
+from shadow.loops.noted import reports
 from shadow.loops.trial import WHY, Course, Switch, run_course
 from shadow.loops.ttft import PROBE_SECONDS, Measure, PageMeasure, ProbeMeasure
 from shadow.records import BASELINE, INCUMBENT, ArmOutcome
