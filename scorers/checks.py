@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from scorers import (
+    checks_bound,
     checks_clauses,
     checks_content,
     checks_date,
@@ -17,6 +18,7 @@ from scorers import (
     checks_name,
     checks_negation,
     checks_number,
+    checks_relation,
 )
 from scorers.base import Case, Finding, Score, ScorerFailure, ScorerKind
 from scorers.objections import Objection, Pair
@@ -46,6 +48,10 @@ ENGLISH: tuple[Check, ...] = (
     checks_name.name,
     checks_name.swap,
     checks_name.substitution,
+    checks_name.replaced_in_place,
+    checks_bound.bound,
+    checks_relation.turned,
+    checks_relation.rate,
     checks_content.omission,
     checks_content.addition,
     checks_clauses.opposite_in_context,
@@ -54,7 +60,7 @@ ENGLISH: tuple[Check, ...] = (
     checks_clauses.condition,
 )
 FLAGGED_BELOW = 0.5
-VERSION = "2"
+VERSION = "3"
 
 
 class Checked(NamedTuple):

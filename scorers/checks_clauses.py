@@ -36,6 +36,7 @@ _CONDITIONS = (
     ("only", "if"), ("only", "when"), ("only", "where"), ("but", "only"), ("as", "long", "as"), ("so", "long", "as"),
     ("provided",), ("unless",), ("except",), ("excluding",),
 )  # fmt: skip
+_ANY_CONDITION = frozenset(["if", "unless", "except", "excluding", "provided", "providing", "only", "without", "apart"])
 _CONTRASTS = (("rather", "than"), ("instead", "of"), ("and", "not"), ("but", "not"))
 _COVERED = 0.34
 _CONDITION_STEMS = 2
@@ -206,6 +207,14 @@ def condition(pair: Pair) -> list[Objection]:
     if pair.code:
         return []
     mine, theirs = _conditions(pair.a), _conditions(pair.b)
+    if len(mine) == len(theirs):
+        return []
+    # the same condition in other words ("if", "without") is another rewording, which says nothing
+    conditional = [sum(w in _ANY_CONDITION for w in side.lower) for side in (pair.a, pair.b)]
+    if (len(mine) > len(theirs) and conditional[0] <= conditional[1]) or (
+        len(theirs) > len(mine) and conditional[1] <= conditional[0]
+    ):
+        return []
     asked = {stem(w) for w in pair.prompt_words}
     if len(mine) > len(theirs) and any(_lacking(c, pair.content[1]) for c in mine):
         return [Objection(category="omission", value=POSSIBLE)]

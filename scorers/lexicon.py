@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from scorers.lexicon_opposites import GROUPS, OPPOSITES
 from scorers.lexicon_synonyms import FUNCTION_WORDS, NARROWING, NEGATIONS, NEGATIVES, SYNONYMS
+from scorers.wordnet import direct_opposites, opposed, same_meaning
 from scorers.words import stem
 
 _FUNCTION_WORDS = frozenset(FUNCTION_WORDS.split())
@@ -120,7 +121,7 @@ def opposite(a: str, b: str) -> bool:
     short, long = (a, b) if len(a) <= len(b) else (b, a)
     if len(short) >= 4 and long.endswith(short) and long[: -len(short)] in _NEGATIVE_PREFIXES:
         return True
-    if _opposite_prefixes(a, b):
+    if _opposite_prefixes(a, b) or opposed(a, b):
         return True
     return (a[:-3] == b[:-4] and {a[-3:], b[-4:]} == {"ful", "less"}) or (
         a[:-4] == b[:-3] and {a[-4:], b[-3:]} == {"less", "ful"}
@@ -148,7 +149,7 @@ def opposites_between(lost: set[str], new: set[str]) -> list[tuple[str, str]]:
         by_stem[stem(word)].append(word)
     found = []
     for word in sorted(lost):
-        listed = lexicon().opposites.get(stem(word), frozenset())
+        listed = lexicon().opposites.get(stem(word), frozenset()) | direct_opposites(word)
         others = {w for other in listed for w in by_stem.get(other, ())} | (listed & new)
         if word.startswith(_FIRST):
             others |= {w for p, q in _TURNED if word.startswith(p) and (w := q + word[len(p) :]) in new and len(w) >= 6}
@@ -175,4 +176,5 @@ def synonymous(a: str, b: str) -> bool:
         or a.replace("ise", "ize") == b.replace("ise", "ize")
     ):
         return True
-    return bool(lexicon().synonyms.get(stem(a), frozenset()) & lexicon().synonyms.get(stem(b), frozenset()))
+    known = lexicon().synonyms
+    return bool(known.get(stem(a), _NONE) & known.get(stem(b), _NONE)) or same_meaning(a, b)

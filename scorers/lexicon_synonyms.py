@@ -6,6 +6,7 @@ Data, written for this project; compared by stem, so one form is enough.
 SYNONYMS = """
 buy purchase get obtain acquire order
 big large huge great sizeable
+amount sum total
 small little tiny minor
 fast quick rapid speedy swift prompt
 begin start commence launch initiate

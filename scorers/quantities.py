@@ -37,11 +37,35 @@ _SCALES = {
 _VAGUE = {"once": 1, "twice": 2, "both": 2, "couple": 2, "pair": 2, "dozen": 12, "half": 50, "single": 1, "zero": 0}
 _ORDINALS = dict(
     zip(
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"],
-        range(1, 11),
+        [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+            "eleventh",
+            "twelfth",
+            "thirteenth",
+            "fourteenth",
+            "fifteenth",
+            "sixteenth",
+            "seventeenth",
+            "eighteenth",
+            "nineteenth",
+            "twentieth",
+        ],
+        range(1, 21),
         strict=True,
     )
 )
+_PARTS = {"third": Decimal(100) / 3, "quarter": Decimal(25), "fifth": Decimal(20), "tenth": Decimal(10)}
+"""Hundredths; optional like everything that words say loosely."""
+_STRESSED = frozenset(("full", "further", "whole", "single", "entire"))
 _MONTHS = {
     name: index
     for index, names in enumerate(
@@ -228,6 +252,16 @@ def _spelled(text: str) -> list[Quantity]:
             and words[i + 1] in UNITS
             and len(words[i + 1]) > 2
         ):
+            found.append(_quantity(Decimal(1), UNITS[words[i + 1]], optional=True))
+            if words[i + 2 : i + 5] == ["and", "a", "half"]:  # "an hour and a half"
+                found.append(_quantity(Decimal("1.5"), UNITS[words[i + 1]], optional=True))
+            if words[i + 1 : i + 3] == ["quarter", "of"] and (part := _unit_after_half(words[i + 3 : i + 5])):
+                found.append(_quantity(Decimal("0.25"), part, optional=True))
+            elif words[i + 1] == "quarter":
+                found.append(_quantity(_PARTS["quarter"], UNITS["%"], optional=True))
+        elif word in ("a", "one") and i + 1 < len(words) and words[i + 1] in _PARTS:
+            found.append(_quantity(_PARTS[words[i + 1]], UNITS["%"], optional=True))
+        elif word in _STRESSED and i + 1 < len(words) and words[i + 1] in UNITS and len(words[i + 1]) > 2:
             found.append(_quantity(Decimal(1), UNITS[words[i + 1]], optional=True))
         elif word == "half" and (whole := _unit_after_half(words[i + 1 : i + 3])) is not None:
             found.append(_quantity(Decimal("0.5"), whole, optional=True))
