@@ -7,6 +7,7 @@ tagged texts use are kept, in meanings that make up at least a tenth of a word's
     > a b c        a is the wider word for b and c
     ! a b : c d    opposites: the words of one pole and of the other
     - a b c        words that are rarely nouns
+    + a b c        words that mostly are
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 OUT = Path(__file__).resolve().parents[1] / "scorers" / "wordnet.txt"
-HEAD = """# Made from WordNet 3.1 by bench/wordnet.py; do not edit. = same meaning; > wider: narrower; ! opposites; - rarely nouns
+HEAD = """# Made from WordNet 3.1 by bench/wordnet.py; do not edit. = same meaning; > wider: narrower; ! opposites; - rarely nouns; + mostly
 # WordNet 3.0 Copyright 2006 by Princeton University. All rights reserved. Licence: wordnet-licence.txt beside this file.
 """
 _KINDS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
@@ -99,6 +100,8 @@ def lines(known: dict[str, Meaning], used: dict[str, dict[str, int]], rare: dict
     rarely = [
         w for w, counts in used.items() if 2 * sum(n for m, n in counts.items() if m[0] == "n") < sum(counts.values())
     ]
+    nouns = sorted(set(used) - set(rarely))
+    made += [f"+ {part}" for part in textwrap.wrap(" ".join(nouns), 116)]
     made += [f"- {part}" for part in textwrap.wrap(" ".join(sorted(rarely)), 116)]
     return sorted(set(made))
 

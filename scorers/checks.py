@@ -13,6 +13,7 @@ from scorers import (
     checks_bound,
     checks_clauses,
     checks_content,
+    checks_converse,
     checks_date,
     checks_form,
     checks_name,
@@ -49,6 +50,7 @@ ENGLISH: tuple[Check, ...] = (
     checks_name.swap,
     checks_name.substitution,
     checks_name.replaced_in_place,
+    checks_name.modifier,
     checks_bound.bound,
     checks_relation.turned,
     checks_relation.rate,
@@ -60,7 +62,7 @@ ENGLISH: tuple[Check, ...] = (
     checks_clauses.condition,
 )
 FLAGGED_BELOW = 0.5
-VERSION = "3"
+VERSION = "4"
 
 
 class Checked(NamedTuple):
@@ -80,6 +82,7 @@ def examine(pair: Pair) -> Checked:
     english = pair.english
     chosen = (*ANY_LANGUAGE, *ENGLISH) if english else ANY_LANGUAGE
     found = [objection for check in chosen for objection in check(pair)]
+    found = checks_converse.without_converses(pair, found)
     return Checked(sorted(found, key=lambda o: o.value), 0 if english else len(ENGLISH))
 
 

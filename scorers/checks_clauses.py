@@ -36,7 +36,9 @@ _CONDITIONS = (
     ("only", "if"), ("only", "when"), ("only", "where"), ("but", "only"), ("as", "long", "as"), ("so", "long", "as"),
     ("provided",), ("unless",), ("except",), ("excluding",),
 )  # fmt: skip
-_ANY_CONDITION = frozenset(["if", "unless", "except", "excluding", "provided", "providing", "only", "without", "apart"])
+_ANY_CONDITION = frozenset(
+    ["if", "unless", "except", "excluding", "provided", "providing", "without", "apart", "long", "whenever"]
+)
 _CONTRASTS = (("rather", "than"), ("instead", "of"), ("and", "not"), ("but", "not"))
 _COVERED = 0.34
 _CONDITION_STEMS = 2

@@ -2,9 +2,11 @@
 
 import re
 from collections import Counter
+from functools import lru_cache
+from itertools import pairwise
 
 from scorers.differences import Edit
-from scorers.lexicon import is_function_word, is_negation, states_negative, synonymous
+from scorers.lexicon import is_function_word, is_negation, narrows, states_negative, synonymous
 from scorers.objections import CERTAIN, HINT, LIKELY, NEAR_HINT, POSSIBLE, Objection, Pair
 from scorers.quantities import is_month, measure
 from scorers.units import UNITS
@@ -18,6 +20,7 @@ _TITLES = frozenset(_TITLES_TEXT.split())
 _SHORT_WORDS = 60
 _MAX_IDENTIFIERS = 40
 _MAX_MOVED = 4
+_MAX_BLOCK = 12
 _IN_PLACE = 0.85
 _CONJUNCTIONS = frozenset(["and", "or", "but", "while", "whereas"])
 _COMMUTE = frozenset(["and", "or", "nor", "both", "either", "plus", "also", "then", "with", "comma"])
@@ -41,7 +44,7 @@ def _related(a: str, b: str) -> bool:
 
 
 def _is_name(word: str) -> bool:
-    return word[:1].isupper() and word.lower() not in _TITLES
+    return word[:1].isupper() and word.lower() not in _TITLES and word.lower() not in UNITS
 
 
 def _names(words: tuple[str, ...], initial: bool) -> list[str]:
@@ -157,9 +160,22 @@ def swap(pair: Pair) -> list[Objection]:
         between = set(passage.before[first + 1 : last]) - {before[k][1] for k in moved}
         if between <= _COMMUTE or any(is_month(before[k][1]) for k in moved):
             continue
-        exchanged = len(moved) == 2 or len({before[k][1] for k in moved}) == 2
+        x, y = ([row[k][1] for k in range(moved[0], moved[-1] + 1)] for row in (before, after))
+        exchanged = len(moved) == 2 or len({before[k][1] for k in moved}) == 2 or _exchanged_blocks(x, y)
         return [Objection(category="swap", value=CERTAIN if exchanged else HINT)]
     return []
+
+
+def _exchanged_blocks(x: list[str], y: list[str]) -> bool:
+    """A stretch "P Q R" became "R Q P", with something between: two things of several words changed places."""
+    size = len(x)
+    if size > _MAX_BLOCK:
+        return False
+    return any(
+        x[:p] == y[size - p :] and x[size - r :] == y[:r] and x[p : size - r] == y[r : size - p]
+        for p in range(1, size - 1)
+        for r in range(1, size - p)
+    )
 
 
 def _content_at(words: tuple[str, ...]) -> list[tuple[int, str]]:
@@ -247,3 +263,42 @@ def _other_business(edit: Edit, gone: list[str], came: list[str]) -> bool:
         if found.quantities or found.moments or any(is_negation(w.lower()) for w in words):
             return True
     return _acronym(gone, came, edit) or any(states_negative(w) for w in (*gone, *came))
+
+
+def modifier(pair: Pair) -> list[Objection]:
+    """The same thing is named after another thing, reworded or not ("peanut oil", "flaxseed oil"): possible.
+
+    Looks at nouns right before a noun; the words replaced occur on one side only.
+    """
+    if pair.code:
+        return []
+    a, b = (_named_after(side) for side in (pair.a, pair.b))
+    stems_a, stems_b = {stem(w) for w in pair.a.lower}, {stem(w) for w in pair.b.lower}
+    for key in a.keys() & b.keys():
+        x, y = a[key], b[key]
+        if not x or not y or stem(x) in stems_b or stem(y) in stems_a or not _things(x, y):
+            continue
+        if synonymous(x, y) or _related(x, y):
+            continue
+        if not any(synonymous(x, w) or wider_or_narrower(x, w) for w in set(pair.b.lower)):
+            return [Objection(category="substitution", value=POSSIBLE)]
+    return []
+
+
+def _named_after(text: Analysed) -> dict[str, str]:
+    """For the stem of each noun with a noun right before it: that one; "" where there are several."""
+    found: dict[str, str] = {}
+    things = list(map(_is_thing, text.lower))
+    for i, (one, other) in enumerate(pairwise(things)):
+        if one and other and text.sentence_of[i] == text.sentence_of[i + 1]:
+            first, second = text.lower[i : i + 2]
+            key = stem(second)
+            found[key] = first if found.get(key, first) == first else ""
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _is_thing(word: str) -> bool:
+    if len(word) < 3 or not word.isalpha() or word in _CONJUNCTIONS or narrows(word):
+        return False
+    return not (is_function_word(word) or rarely_noun(word))

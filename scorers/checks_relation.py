@@ -22,10 +22,11 @@ _FREQUENCY = {
 }  # fmt: skip
 _UNIT = r"(second|minute|hour|day|night|week|fortnight|month|quarter|year|annum)s?\b"
 _RATE = re.compile(
-    rf"\b(?:per|each|every)(?: [a-z]+)?? {_UNIT}"
+    rf"\b(?:per|each|every) (?:(?:single|full|completed?|calendar|working|business|started) )?{_UNIT}"
     rf"|\b(?:once|twice|times|[\d.,]+|euros?|dollars?|pounds?|cents?|rupees?|yen|%|percent) an? {_UNIT}"
     rf"|\b({'|'.join(_FREQUENCY)})\b"
 )
+_OFTEN = frozenset((*_FREQUENCY, "per", "each", "every", "a", "an"))
 _SAME_UNIT = {"night": "day", "annum": "year"}
 
 
@@ -64,6 +65,8 @@ def _rates(text: Analysed) -> set[str]:
 def rate(pair: Pair) -> list[Objection]:
     """Both sides say how often, and in no unit of time in common ("weekly", "per month"): likely."""
     if pair.code:
+        return []
+    if any(_OFTEN.isdisjoint(side.lower) for side in (pair.a, pair.b)):
         return []
     a, b = _rates(pair.a), _rates(pair.b)
     return [Objection(category="unit", value=LIKELY)] if a and b and not a & b else []

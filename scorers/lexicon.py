@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scorers.lexicon_opposites import GROUPS, OPPOSITES
 from scorers.lexicon_synonyms import FUNCTION_WORDS, NARROWING, NEGATIONS, NEGATIVES, SYNONYMS
-from scorers.wordnet import direct_opposites, opposed, same_meaning
+from scorers.wordnet import opposed, same_meaning, wordnet
 from scorers.words import stem
 
 _FUNCTION_WORDS = frozenset(FUNCTION_WORDS.split())
@@ -60,6 +60,8 @@ def lexicon() -> Lexicon:
         poles |= {stem(word) for word in right.replace("!", "").split()}
         if "!" in right:
             negatives |= {stem(word) for word in right.replace("!", "").split()}
+    for word, others in wordnet().opposites.items():
+        opposites[word] |= others
     groups, strong = _indexed(GROUPS)
     synonyms, _ = _indexed("\n".join([SYNONYMS.strip(), *sides]))
     return Lexicon(
@@ -148,9 +150,10 @@ def opposites_between(lost: set[str], new: set[str]) -> list[tuple[str, str]]:
     for word in new:
         by_stem[stem(word)].append(word)
     found = []
+    known = lexicon().opposites
     for word in sorted(lost):
-        listed = lexicon().opposites.get(stem(word), frozenset()) | direct_opposites(word)
-        others = {w for other in listed for w in by_stem.get(other, ())} | (listed & new)
+        listed = known.get(stem(word))
+        others = {w for other in listed for w in by_stem.get(other, ())} | (listed & new) if listed else set()
         if word.startswith(_FIRST):
             others |= {w for p, q in _TURNED if word.startswith(p) and (w := q + word[len(p) :]) in new and len(w) >= 6}
         found += [(word, other) for other in sorted(others)]
@@ -168,6 +171,7 @@ def strong_groups_of(word: str) -> frozenset[int]:
     return lexicon().strong_groups.get(stem(word), _NONE)
 
 
+@lru_cache(maxsize=8192)
 def synonymous(a: str, b: str) -> bool:
     """True when the words may stand for each other: one stem, a common list, or spellings such as "colour" and "color"."""
     if (

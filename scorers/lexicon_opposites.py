@@ -74,6 +74,7 @@ seller vendor : buyer purchaser
 sender consignor : recipient receiver consignee
 licensor : licensee
 plaintiff claimant : defendant respondent
+steep steeper steepen : flat flatter flatten shallow
 expand swell widen broaden : shrink contract narrow
 attract : repel
 absorb : emit release

@@ -210,7 +210,7 @@ NEGATIVES = """
 unable fail lack refuse avoid hardly barely rarely seldom scarcely except unless exclude stop prevent prohibit forbid
 decline impossible unavailable ineligible illegal invalid unsafe dangerous deny reject miss absent ban unlikely only
 out missing gone sold ineffective insufficient nonrefundable few little unnecessary stopped unfortunately sorry instead
-rather unsupported free off empty acquitted acquit
+rather unsupported free off empty acquitted acquit optional voluntary none
 """
 """Words that deny something by themselves."""
 

@@ -24,6 +24,7 @@ class Wordnet(NamedTuple):
     opposites: dict[str, frozenset[str]]
     near_opposites: dict[str, frozenset[str]]
     rarely_nouns: frozenset[str]
+    nouns: frozenset[str]
 
 
 @lru_cache(maxsize=1)
@@ -34,6 +35,7 @@ def wordnet() -> Wordnet:
     exact: defaultdict[str, set[str]] = defaultdict(set)
     near: defaultdict[str, set[str]] = defaultdict(set)
     rarely: set[str] = set()
+    nouns: set[str] = set()
     text = (files("scorers") / "wordnet.txt").read_text("utf-8")
     for number, line in enumerate(text.split("\n")):
         words = line.split()
@@ -46,6 +48,9 @@ def wordnet() -> Wordnet:
                 wider[stem(word)].add(stem(rest[0]))
         elif mark == "-":
             rarely.update(map(stem, rest))
+            rarely.update(rest)
+        elif mark == "+":
+            nouns.update(rest)
         elif mark == "!":
             middle = rest.index(":")
             left, right = [stem(w) for w in rest[:middle]], [stem(w) for w in rest[middle + 1 :]]
@@ -53,7 +58,9 @@ def wordnet() -> Wordnet:
                 exact[one[0]].add(other[0])
                 for word in one:
                     near[word].update(other)
-    return Wordnet(_frozen(meanings), _frozen(wider), _frozen(exact), _frozen(near), frozenset(rarely))
+    return Wordnet(
+        _frozen(meanings), _frozen(wider), _frozen(exact), _frozen(near), frozenset(rarely), frozenset(nouns)
+    )
 
 
 def _frozen(index: dict[str, set[_T]]) -> dict[str, frozenset[_T]]:
@@ -72,11 +79,6 @@ def wider_or_narrower(a: str, b: str) -> bool:
     return stem(a) in known.get(stem(b), _NONE) or stem(b) in known.get(stem(a), _NONE)
 
 
-def direct_opposites(word: str) -> frozenset[str]:
-    """Stems of a word's direct opposites."""
-    return wordnet().opposites.get(stem(word), _NONE)
-
-
 def opposed(a: str, b: str) -> bool:
     """True when the words lie near opposite poles ("mild", "severe"); too wide to be asked of words far apart."""
     return stem(b) in wordnet().near_opposites.get(stem(a), _NONE) and not same_meaning(a, b)
@@ -84,4 +86,7 @@ def opposed(a: str, b: str) -> bool:
 
 def rarely_noun(word: str) -> bool:
     """True for a word that general English uses as something other than a noun most of the time."""
-    return stem(word) in wordnet().rarely_nouns
+    known = wordnet()
+    if word in known.nouns or word.removesuffix("s") in known.nouns:
+        return False
+    return word in known.rarely_nouns or stem(word) in known.rarely_nouns

@@ -33,6 +33,7 @@ _MARKS = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LIST_MARK = re.compile(r"^[ \t]*(?:\(?\d{1,3}[.)](?=[ \t])|[-*+•·][ \t]|#{1,6}[ \t]|>[ \t])", re.M)
 _INLINE_LIST_MARK = re.compile(r"(?<=[\s:])(?<!\d:)\(?\d{1,2}[.)](?=[ \t]+[A-Z*`])")
+_FIRST_MARK = re.compile(r"(?<![\d.,:])1[.)][ \t]")
 _MARK_LIKE = re.compile(r"\d[.)][ \t]")
 _MARKDOWN = re.compile(r"[*_`~]{1,3}")
 # These begin with what is rare in a text (a digit, a full stop, an apostrophe) and look back from there: the search
@@ -123,8 +124,9 @@ def unformatted(text: str) -> str:
     """The text without list markers, headings, emphasis and ordinal endings ("4th")."""
     if any(mark in text for mark in "*_`~"):
         text = _MARKDOWN.sub(_without_emphasis, text)
+    counts = _FIRST_MARK.search(text)  # a list counts from one; "over 45. Let us know" is none
     text = _LIST_MARK.sub(" ", _ORDINAL.sub(r"\1", text))
-    return _INLINE_LIST_MARK.sub(" ", text) if _MARK_LIKE.search(text) else text
+    return _INLINE_LIST_MARK.sub(" ", text) if counts and _MARK_LIKE.search(text) else text
 
 
 _ROLES = frozenset(

@@ -1,11 +1,15 @@
 """Bounds, order, rates and replaced things: each rule with the change that it is for and the rewording that it must bear."""
 
+from pathlib import Path
+
 import pytest
 
 from bench.labelled import families, pairs
 from scorers import registry, wordnet
 from scorers.base import Case, Reply, Score
 from scorers.running import run_scorer
+
+EQUIVALENTS = Path(__file__).with_name("equivalents.txt")
 
 
 def categories(a: str, b: str, prompt: str = "?") -> set[str]:
@@ -69,6 +73,22 @@ def test_the_word_list_knows_meanings_poles_and_kinds() -> None:
     assert wordnet.wider_or_narrower("fridge", "refrigerator")
     assert wordnet.rarely_noun("loosen")
     assert not wordnet.rarely_noun("council")
+
+
+def test_equivalent_statements_are_not_flagged() -> None:
+    lines = [line for line in EQUIVALENTS.read_text("utf-8").split("\n") if line and not line.startswith("#")]
+    asked = [line.split("|") for line in lines]
+    cases = [
+        Case(id=a, prompt="Please tell me about it.", incumbent=Reply(text=a), candidate=Reply(text=b))
+        for a, b in asked
+    ]
+    results = run_scorer(registry.build("agreement", {"similarity": "off"}), cases)
+    flagged = [
+        case.id for case, r in zip(cases, results, strict=True) if not isinstance(r, Score) or r.label == "flagged"
+    ]
+
+    assert len(cases) > 120
+    assert flagged == []
 
 
 def test_families_hold_both_labels_of_the_same_wording() -> None:
