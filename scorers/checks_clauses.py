@@ -80,10 +80,10 @@ def opposite_in_context(pair: Pair) -> list[Objection]:
     if not found:
         return []
     for x, y in found[:_MAX_OPPOSITES]:
-        if any(synonymous(y, w) for w in a) or any(synonymous(x, w) for w in b):
-            continue  # each side names both poles
         near_a, near_b = _company(pair.a, pair.placed[0], x), _company(pair.b, pair.placed[1], y)
-        if any(first & second for first in near_a for second in near_b):
+        if not any(first & second for first in near_a for second in near_b):
+            continue
+        if not (any(synonymous(y, w) for w in a) or any(synonymous(x, w) for w in b)):  # neither side names both poles
             return [Objection(category="antonym", value=POSSIBLE)]
     return []
 

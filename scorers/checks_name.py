@@ -273,10 +273,11 @@ def modifier(pair: Pair) -> list[Objection]:
     if pair.code:
         return []
     a, b = (_named_after(side) for side in (pair.a, pair.b))
-    stems_a, stems_b = {stem(w) for w in pair.a.lower}, {stem(w) for w in pair.b.lower}
     for key in a.keys() & b.keys():
         x, y = a[key], b[key]
-        if not x or not y or stem(x) in stems_b or stem(y) in stems_a or not _things(x, y):
+        if not x or not y or x == y or not _things(x, y):
+            continue
+        if stem(x) in {stem(w) for w in pair.b.lower} or stem(y) in {stem(w) for w in pair.a.lower}:
             continue
         if synonymous(x, y) or _related(x, y):
             continue

@@ -102,10 +102,11 @@ def polarity(pair: Pair) -> list[Objection]:
         return []
     for passage in pair.differences.passages:
         none = bool(_NONE & {*passage.before, *passage.after})
-        balanced = {e[0].sentence for e in _by_sentence(passage) if none and _flips(e) in ((1, 1), (-1, 1))}
+        rows = _by_sentence(passage) if none else []
+        balanced = {edits[0].sentence for edits in rows if _flips(*_counts(edits)) in ((1, 1), (-1, 1))}
         for edits in _by_clause(passage):
             gone, came = _counts(edits)
-            negations, opposites = _flips(edits)
+            negations, opposites = _flips(gone, came)
             if negations == 0 and opposites == 0:
                 continue
             if edits[0].sentence in balanced or (not opposites and negations % 2 == 0):
@@ -119,9 +120,8 @@ def polarity(pair: Pair) -> list[Objection]:
     return []
 
 
-def _flips(edits: list[Edit]) -> tuple[int, int]:
+def _flips(gone: Counter[str], came: Counter[str]) -> tuple[int, int]:
     """How many negations were lost (negative: came), and how many words became their opposites."""
-    gone, came = _counts(edits)
     return _negative_forms(gone) - _negative_forms(came), _pairs_of_opposites(gone, came)
 
 
