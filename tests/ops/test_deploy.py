@@ -1,6 +1,7 @@
 """deploy/: the compose file fits the commands and files it names, configurations check, mirror recipes are readable."""
 
 import contextlib
+import importlib.machinery
 import importlib.util
 import json
 import subprocess
@@ -148,6 +149,34 @@ def test_traffic_is_read_as_replayable_calls():
 
     assert first["calls"][0]["replayable"] is True
     assert second["calls"][0]["comparable"] is True
+
+
+@pytest.fixture(scope="module")
+def checker():
+    loader = importlib.machinery.SourceFileLoader("check_image", str(ROOT / "scripts" / "check-image"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check_image", loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("target", "pips"), [("lean", 1), ("semantic", 3)])
+def test_the_check_of_the_image_does_the_steps_of_the_dockerfile_and_reads_how_it_starts(
+    checker, target, pips, tmp_path
+):
+    """Only the shell is left out: what would be run is kept."""
+    ran = []
+    image = checker.Image(str(tmp_path))
+    image.run = ran.append
+    image.build(checker.stages(), target)
+
+    assert sum(" install " in command and "pip" in command for command in ran) == pips
+    assert "python -m venv /opt/shadow" in ran
+    assert image.here("/opt/shadow/bin/pip x:/src '/var/lib/shadow'").count(str(tmp_path)) == 3
+    assert image.here("usr/opt/shadow") == "usr/opt/shadow"
+    assert (tmp_path / "src" / "shadow" / "cli").is_dir()
+    assert image.program == ["shadow"]
+    assert image.command == ["run", "-c", "/etc/shadow/config/shadow.yaml"]
+    assert image.health[:2] == ["python", "-c"]
 
 
 @pytest.mark.parametrize("image", ["lean", "semantic"])
