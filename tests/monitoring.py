@@ -39,7 +39,7 @@ def free_port() -> int:
 
 
 class Sink:
-    """Stands for the pager: keeps what Alertmanager sends to its webhook."""
+    """Stands for the pager: keeps what Alertmanager sends to its webhook, and when (`arrived`, by the clock)."""
 
     def __init__(self) -> None:
         self.alerts: list[dict[str, Any]] = []
@@ -48,7 +48,8 @@ class Sink:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                sink.alerts += json.loads(body)["alerts"]
+                arrived = time.time()
+                sink.alerts += [{**alert, "arrived": arrived} for alert in json.loads(body)["alerts"]]
                 self.send_response(200)
                 self.end_headers()
 
@@ -111,14 +112,17 @@ def start_prometheus(
     rules: Path = RULES,
     alertmanager: str | None = None,
     scrape: str = "1s",
+    honor_labels: bool = False,
+    evaluation: str = "2s",
 ) -> str:
-    """Prometheus over these targets (job to addresses); its address."""
+    """Prometheus over these targets (job to addresses); its address. With `honor_labels` targets name their own job."""
     folder, port = programs.folder, free_port()
     config = {
-        "global": {"scrape_interval": scrape, "evaluation_interval": "2s"},
+        "global": {"scrape_interval": scrape, "evaluation_interval": evaluation},
         "rule_files": [str(rules)],
         "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": addresses}]} for job, addresses in targets.items()
+            {"job_name": job, "honor_labels": honor_labels, "static_configs": [{"targets": addresses}]}
+            for job, addresses in targets.items()
         ],
     }
     if alertmanager is not None:
@@ -204,10 +208,10 @@ def answer(i: int) -> str:
 class Story:
     """Traffic into a topic, an incumbent to ask again, three candidates: `good`, `slow` (fails, dear) and `leaky`."""
 
-    def __init__(self, folder: Path, *, rate: float = 25) -> None:
+    def __init__(self, folder: Path, *, rate: float = 25, unreadable: float = 1 / 97) -> None:
         self._stack = contextlib.ExitStack()
         self._stop = threading.Event()
-        self._rate = rate
+        self._rate, self._every = rate, round(1 / unreadable)
         self.folder = folder
         right = {f"say {i}": answer(i) for i in range(500)}
         wrong = {key: SECRET if i % 5 == 0 else text for i, (key, text) in enumerate(right.items())}
@@ -274,7 +278,7 @@ class Story:
         number = 40
         while not self._stop.wait(1 / self._rate):
             item = call(number, rng)
-            payload = b"not json {" if number % 97 == 0 else json.dumps(item).encode()
+            payload = b"not json {" if number % self._every == 0 else json.dumps(item).encode()
             producer.send("mirror", key=item["session"].encode(), value=payload)
             number += 1
         producer.close(5)

@@ -9,6 +9,7 @@ import monitoring
 import pytest
 import yaml
 
+from grafana import names
 from helm import build
 
 HERE = Path(__file__).parent
@@ -20,6 +21,10 @@ PEERS = {"podMetricsEndpoints": "PodMonitor", "endpoints": "ServiceMonitor"}
 # The operator's published schemas accept unknown keys, so what the chart emits has a list of its own.
 SCRAPE_KEYS = {"port", "path", "interval", "scrapeTimeout", "relabelings"}
 CANDIDATE = {"name": "b", "backend": {"kind": "openai", "url": "http://b:8000/v1", "model": "b"}}
+# The same for KEDA's ScaledObject; what `advanced` holds is a HorizontalPodAutoscaler's own behaviour.
+SCALED_KEYS = {"scaleTargetRef", "minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod", "advanced"}
+SCALED_KEYS |= {"fallback", "triggers"}
+FLEET = {"mode": "deployment", "monitor": {"enabled": True}, "ledger": {"postgresSecret": {"name": "l"}}}
 REFUSED = {
     "two replicas on SQLite": ({"replicas": 2}, "SQLite"),
     "a monitor on SQLite": ({"monitor": {"enabled": True}}, "needs a ledger that two pods can share"),
@@ -37,6 +42,16 @@ REFUSED = {
     "two ledgers": (
         {"ledger": {"postgresSecret": {"name": "l"}}, "config": {"ledger": {"url": "postgresql://h/d"}}},
         "both name a ledger",
+    ),
+    "KEDA beside engines": ({"keda": {"enabled": True, "prometheusUrl": "http://p:9090"}}, "set mode to deployment"),
+    "KEDA on SQLite": (
+        {"mode": "deployment", "keda": {"enabled": True, "prometheusUrl": "http://p:9090"}},
+        "needs a ledger that pods can share",
+    ),
+    "KEDA without an address": ({**FLEET, "keda": {"enabled": True}}, "needs keda.prometheusUrl"),
+    "KEDA with less than the least": (
+        {**FLEET, "replicas": 9, "keda": {"enabled": True, "prometheusUrl": "http://p:9090"}},
+        "below replicas (9)",
     ),
     "no duration": ({"config": {"policy": {"min_duration": "tomorrow"}}}, "min_duration"),
 }
@@ -95,7 +110,7 @@ def test_the_api_accepts_every_manifest_and_knows_every_key(rendered, version):
     core = {}
     for name in CI_VALUES:
         for d in manifests(rendered, name):
-            if "monitoring.coreos.com" not in d["apiVersion"]:
+            if not d["apiVersion"].startswith(("monitoring.coreos.com", "keda.sh")):
                 core[f"{name}/{d['kind']}/{d['metadata']['name']}"] = d
 
     assert core
@@ -164,6 +179,53 @@ def test_a_fleet_has_workers_and_one_monitor(rendered):
         return container["args"][-1]
 
     assert (role(""), role("-monitor")) == ("worker", "monitor")
+
+
+def test_keda_scales_the_workers_by_what_waits_and_nothing_else_sets_their_number(rendered):
+    documents = manifests(rendered, "scaled")
+    spec = one(documents, "ScaledObject")["spec"]
+    workers = one(documents, "Deployment")
+
+    assert "replicas" not in workers["spec"]
+    assert spec["scaleTargetRef"] == {"name": workers["metadata"]["name"]}
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"], spec["fallback"]["replicas"]) == (2, 8, 2)
+    assert one(documents, "Deployment", "-monitor")["spec"]["replicas"] == 1
+    assert not [d for d in manifests(rendered, "fleet") if d["kind"] == "ScaledObject"]
+
+
+def test_keda_asks_for_a_series_that_the_rules_record_under_the_job_that_the_chart_sets(rendered):
+    documents = manifests(rendered, "scaled")
+    (trigger,) = one(documents, "ScaledObject")["spec"]["triggers"]
+    (scrape,) = one(documents, "PodMonitor")["spec"]["podMetricsEndpoints"]
+
+    assert names.problems(trigger["metadata"]["query"]) == []
+    assert f'job="{scrape["relabelings"][0]["replacement"]}"' in trigger["metadata"]["query"]
+    assert all(isinstance(value, str) for value in trigger["metadata"].values())
+
+
+def test_keda_gets_only_keys_that_it_knows(rendered):
+    spec = one(manifests(rendered, "scaled"), "ScaledObject")["spec"]
+
+    assert spec.keys() == SCALED_KEYS
+    assert all(t.keys() == {"type", "metricType", "metadata"} for t in spec["triggers"])
+    assert spec["advanced"].keys() == {"horizontalPodAutoscalerConfig"}
+
+
+def test_the_api_knows_the_behaviour_that_keda_hands_on(rendered):
+    """As part of a HorizontalPodAutoscaler, which the core schemas hold."""
+    spec = one(manifests(rendered, "scaled"), "ScaledObject")["spec"]
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "b"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "b"},
+            "maxReplicas": spec["maxReplicaCount"],
+            "behavior": spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"],
+        },
+    }
+
+    assert _ask("kubernetes_checker.py", "1.36", {"hpa": scaler}) == {}
 
 
 def test_egress_goes_only_where_values_say(rendered):

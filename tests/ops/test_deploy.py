@@ -1,13 +1,19 @@
 """deploy/: the compose file fits the commands and files it names, configurations check, mirror recipes are readable."""
 
+import contextlib
+import importlib.machinery
 import importlib.util
 import json
 import subprocess
 import sys
+import time
 import types
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import click
+import monitoring
 import pytest
 import yaml
 
@@ -44,6 +50,63 @@ def test_every_shadow_service_has_a_command_that_parses(service):
     arguments = [a.replace("/etc/shadow", folder) for a in arguments]
 
     command.make_context(name, arguments)
+
+
+def compose_problems(document):
+    """What the schema of compose files says against it; skips where scripts/install-ops has not brought the schema."""
+    from jsonschema import Draft7Validator
+
+    found = sorted((ROOT / ".venv-ops" / "lib").glob("python3*/site-packages/compose/config/compose_spec.json"))
+    if not found:
+        pytest.skip("the schema of compose files is not installed: scripts/install-ops")
+    schema = json.loads(found[0].read_text())
+    known = {key: value for key, value in document.items() if not key.startswith("x-")}
+    return [f"{list(error.path)}: {error.message}" for error in Draft7Validator(schema).iter_errors(known)]
+
+
+def test_the_compose_file_fits_the_published_schema():
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+
+    assert compose_problems({k: v for k, v in document.items() if k != "name"}) == []  # the schema is older than `name`
+
+
+def test_a_wrong_key_in_the_compose_file_would_be_found():
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    document["services"]["shadow"]["restrat"] = "always"
+
+    assert any("restrat" in problem for problem in compose_problems(document))
+
+
+def test_the_receiver_prints_who_was_meant_and_what_rings():
+    """Where the example configuration of Alertmanager sends to: the same ports and paths, read from it."""
+    receivers = yaml.safe_load((DEPLOY / "prometheus" / "alertmanager.yml").read_text())["receivers"]
+    urls = [hook["url"] for receiver in receivers for hook in receiver["webhook_configs"]]
+    assert {url.rsplit("/", 1)[0] for url in urls} == {f"http://127.0.0.1:{COMPOSE['receiver']['command'][0]}"}
+    assert COMPOSE["receiver"]["network_mode"] == "service:alertmanager"
+    port = str(monitoring.free_port())
+    child = subprocess.Popen(
+        [sys.executable, str(DEPLOY / "compose" / "receiver.py"), port], stdout=subprocess.PIPE, text=True
+    )
+    body = {"alerts": [{"status": "firing", "labels": {"alertname": "A"}, "annotations": {"summary": "it is away"}}]}
+
+    def send(text):
+        return urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{port}/pager", data=text.encode()), timeout=5
+        )
+
+    try:
+        for _ in range(100):
+            with contextlib.suppress(ConnectionRefusedError, urllib.error.URLError):
+                assert send(json.dumps(body)).status == 200
+                break
+            time.sleep(0.1)
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            send("no alerts")
+        assert child.stdout.readline() == "pager: firing: A: it is away\n"
+    finally:
+        child.terminate()
+        child.wait(10)
+        child.stdout.close()
 
 
 def test_every_file_the_compose_file_mounts_exists():
@@ -86,6 +149,34 @@ def test_traffic_is_read_as_replayable_calls():
 
     assert first["calls"][0]["replayable"] is True
     assert second["calls"][0]["comparable"] is True
+
+
+@pytest.fixture(scope="module")
+def checker():
+    loader = importlib.machinery.SourceFileLoader("check_image", str(ROOT / "scripts" / "check-image"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check_image", loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("target", "pips"), [("lean", 1), ("semantic", 3)])
+def test_the_check_of_the_image_does_the_steps_of_the_dockerfile_and_reads_how_it_starts(
+    checker, target, pips, tmp_path
+):
+    """Only the shell is left out: what would be run is kept."""
+    ran = []
+    image = checker.Image(str(tmp_path))
+    image.run = ran.append
+    image.build(checker.stages(), target)
+
+    assert sum(" install " in command and "pip" in command for command in ran) == pips
+    assert "python -m venv /opt/shadow" in ran
+    assert image.here("/opt/shadow/bin/pip x:/src '/var/lib/shadow'").count(str(tmp_path)) == 3
+    assert image.here("usr/opt/shadow") == "usr/opt/shadow"
+    assert (tmp_path / "src" / "shadow" / "cli").is_dir()
+    assert image.program == ["shadow"]
+    assert image.command == ["run", "-c", "/etc/shadow/config/shadow.yaml"]
+    assert image.health[:2] == ["python", "-c"]
 
 
 @pytest.mark.parametrize("image", ["lean", "semantic"])

@@ -38,6 +38,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.monitor.enabled }}{{ fail "monitor.enabled needs a ledger that two pods can share: set ledger.postgresSecret.name to a Secret with a PostgreSQL URL" }}{{ end }}
 {{- end }}
 {{- if and .Values.ledger.postgresSecret.name (dig "ledger" "url" "" .Values.config) }}{{ fail "config.ledger.url and ledger.postgresSecret.name both name a ledger: keep one" }}{{ end }}
+{{- if .Values.keda.enabled }}
+{{- if ne .Values.mode "deployment" }}{{ fail "keda.enabled scales workers; in mode sidecar every replica is another engine: set mode to deployment" }}{{ end }}
+{{- if include "shadow.sqlite" . }}{{ fail "keda.enabled needs a ledger that pods can share: set ledger.postgresSecret.name to a Secret with a PostgreSQL URL" }}{{ end }}
+{{- if not .Values.keda.prometheusUrl }}{{ fail "keda.enabled needs keda.prometheusUrl, such as http://prometheus-operated.monitoring:9090" }}{{ end }}
+{{- if lt (int .Values.keda.maxReplicas) (int .Values.replicas) }}{{ fail (printf "keda.maxReplicas is %d, below replicas (%d), which is the least: raise it" (int .Values.keda.maxReplicas) (int .Values.replicas)) }}{{ end }}
+{{- end }}
 {{- if and .Values.podMonitor.enabled .Values.serviceMonitor.enabled }}{{ fail "podMonitor and serviceMonitor would scrape every pod twice: enable one" }}{{ end }}
 {{- if and (gt (int .Values.replicas) 1) (eq (dig "source" "kind" "kafka" .Values.config) "jsonl") }}{{ fail "replicas above 1 share work through a Kafka consumer group; a file is read by one pod" }}{{ end }}
 {{- if and (gt (int .Values.replicas) 1) (dig "source" "instance_id" "" .Values.config) (not (contains "${" (dig "source" "instance_id" "" .Values.config))) }}{{ fail "config.source.instance_id is the same for all replicas; leave it out (the chart takes the pod's name) or use ${POD_NAME}" }}{{ end }}
