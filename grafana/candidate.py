@@ -199,6 +199,19 @@ def _effects(board: d.Dashboard) -> None:
         )
     )
     board.with_panel(
+        limits(
+            series(
+                "Change since the epoch began",
+                "percentunit",
+                "Detector of a change for the worse, as a share of its alarm level. Rising for minutes: something was deployed "
+                "or the traffic changed; at 100 % the candidate is held: ShadowCandidateWorseThanBefore.",
+                (f"shadow_change_level_ratio{{{CANDIDATE}}}", f"{name} {{{{metric}}}}"),
+            ),
+            (0.5, "orange"),
+            (1.0, "red"),
+        )
+    )
+    board.with_panel(
         series(
             "Utility and its terms",
             "none",

@@ -84,7 +84,17 @@ def _intake(board: d.Dashboard) -> None:
             "short",
             "Records that wait, from the ledger's position. Growing: ShadowLagGrowing. One partition alone: its worker.",
             (f"max by (topic, partition) (shadow_partition_lag_records{{{JOB}}})", "{{topic}}/{{partition}}"),
-            span=6,
+            span=5,
+        )
+    )
+    board.with_panel(
+        series(
+            "Evidence behind production",
+            "s",
+            "Age of the newest record in the ledger where more wait. Evidence is taken in order: the slowest call holds its "
+            "partition. Minutes: lower `replay.timeout_seconds` or `sampling.rate`; growing: ShadowLagGrowing.",
+            (f"max by (topic, partition) (shadow_watermark_lag_seconds{{{JOB}}})", "{{topic}}/{{partition}}"),
+            span=5,
         )
     )
     board.with_panel(
@@ -96,7 +106,7 @@ def _intake(board: d.Dashboard) -> None:
                 f"max by (topic, partition) (deriv(shadow_partition_next_offset{{{JOB}}}[5m]))",
                 "{{topic}}/{{partition}}",
             ),
-            span=6,
+            span=5,
         )
     )
     board.with_panel(
@@ -105,7 +115,7 @@ def _intake(board: d.Dashboard) -> None:
             "reqps",
             "What became of the records, counted after the transaction. The largest one explains missing evidence.",
             (rate("shadow_records_total", "disposition"), "{{disposition}}"),
-            span=6,
+            span=5,
         )
     )
     board.with_panel(
@@ -115,7 +125,7 @@ def _intake(board: d.Dashboard) -> None:
             "All records since the ledger began, by disposition; together they are the records read.",
             (f"max by (disposition) (shadow_ledger_records{{{JOB}}})", "{{disposition}}"),
             (f"max by (job) (shadow_ledger_read_records{{{JOB}}})", "read"),
-            span=6,
+            span=4,
         )
     )
     board.with_panel(
@@ -211,13 +221,5 @@ def _work(board: d.Dashboard) -> None:
                 ),
                 "{{arm}}",
             ),
-        )
-    )
-    board.with_panel(
-        series(
-            "Frames the evaluator would take",
-            "short",
-            "Credits of the pipe between the two processes; 0 pauses the replayer: scoring is slow.",
-            (f"min by (instance) (shadow_pipe_credits{{{JOB}}})", "{{instance}}"),
         )
     )

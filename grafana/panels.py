@@ -34,6 +34,11 @@ GATE_STATES: dict[str, tuple[str, str]] = {
     "4": ("not evaluable", "orange"),
     "5": ("violated", "red"),
 }
+SEGMENT_STATES: dict[str, tuple[str, str]] = {
+    "1": ("not worse", "green"),
+    "2": ("insufficient evidence", "blue"),
+    "3": ("worse", "red"),
+}
 LOWER_IS_FINE: tuple[Step, ...] = ((None, "green"), (1, "red"))
 
 

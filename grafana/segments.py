@@ -3,7 +3,20 @@
 from grafana_foundation_sdk.builders import dashboard as d
 
 from grafana import boards
-from grafana.panels import ARM, CANDIDATE, JOB, figure, limits, rate, series, share, stacked
+from grafana.panels import (
+    ARM,
+    CANDIDATE,
+    JOB,
+    SEGMENT_STATES,
+    figure,
+    limits,
+    one_of,
+    rate,
+    series,
+    share,
+    stacked,
+    states,
+)
 
 ROUTED = f'{ARM}, route=~"$route"'
 
@@ -19,6 +32,7 @@ def build() -> d.Dashboard:
     board.with_variable(boards.candidate())
     board.with_variable(boards.route())
     _counts(board)
+    _states(board)
     _routes(board)
     return board
 
@@ -59,6 +73,37 @@ def _counts(board: d.Dashboard) -> None:
             "short",
             "More rejected segments while the whole is held: the harm is local. Decide whether that route matters.",
             (f"max by (candidate, verdict) (shadow_segments{{{CANDIDATE}}})", "{{candidate}} {{verdict}}"),
+            span=9,
+        )
+    )
+
+
+SEGMENT_NOW = one_of(
+    "shadow_segment_state", CANDIDATE, "state", "job, candidate, segment", ("not_worse", "insufficient", "worse")
+)
+
+
+def _states(board: d.Dashboard) -> None:
+    board.with_row(boards.row("Segments by name (corrected for how many there are)"))
+    board.with_panel(
+        states(
+            "State of every segment",
+            "Worse: beyond a margin on that segment, at a false discovery rate of 5 % over all segments. Insufficient "
+            "evidence is no good news. Worse and alarm: ShadowCandidateSegmentWorse.",
+            (SEGMENT_NOW, "{{candidate}} {{segment}}"),
+            SEGMENT_STATES,
+        )
+    )
+    board.with_panel(
+        series(
+            "Segment alarms",
+            "short",
+            "Segments whose alarm was raised: proven worse even counting every look. It stands until the epoch ends; read "
+            "the answers of that segment.",
+            (
+                f"sum by (candidate) (max by (candidate, segment) (shadow_segment_alarm{{{CANDIDATE}}}))",
+                "{{candidate}}",
+            ),
             span=9,
         )
     )

@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from scorers import checks_content, checks_date, checks_form, checks_name, checks_negation, checks_number
+from scorers import (
+    checks_clauses,
+    checks_content,
+    checks_date,
+    checks_form,
+    checks_name,
+    checks_negation,
+    checks_number,
+)
 from scorers.base import Case, Finding, Score, ScorerFailure, ScorerKind
 from scorers.objections import Objection, Pair
 from scorers.running import one_by_one
@@ -40,9 +48,13 @@ ENGLISH: tuple[Check, ...] = (
     checks_name.substitution,
     checks_content.omission,
     checks_content.addition,
+    checks_clauses.opposite_in_context,
+    checks_clauses.exchanged_roles,
+    checks_clauses.turned_contrast,
+    checks_clauses.condition,
 )
 FLAGGED_BELOW = 0.5
-VERSION = "1"
+VERSION = "2"
 
 
 class Checked(NamedTuple):

@@ -1,8 +1,10 @@
 """How an answer ends and repeats itself: truncation, repetition, language, refusal, thoughts that leaked."""
 
 import re
+from functools import lru_cache
 
 from scorers.base import Reply
+from scorers.language import surely_not
 from scorers.objections import CERTAIN, LIKELY, POSSIBLE, Objection, Pair
 from scorers.words import MAX_CHARS
 
@@ -20,7 +22,13 @@ _THOUGHTS = re.compile(r"</?(?:think|thinking|reasoning|scratchpad)>", re.I)
 
 def is_refusal(text: str) -> bool:
     """True when the first 400 characters decline to help; a rough test, the `refusal` scorer is the thorough one."""
-    return bool(REFUSAL.search(text[:400].replace("\u2019", "'")))
+    return _declines_at_sight(text[:400])
+
+
+@lru_cache(maxsize=4)
+def _declines_at_sight(head: str) -> bool:
+    """Kept for the two texts of one pair, of which several checks ask the same."""
+    return bool(REFUSAL.search(head.replace("\u2019", "'")))
 
 
 def declines(text: str, prompt: str) -> bool:
@@ -52,7 +60,12 @@ def refusal(pair: Pair) -> list[Objection]:
 def language(pair: Pair) -> list[Objection]:
     """Both languages are known and differ: certain."""
     a, b = pair.languages
-    return [Objection(category="language", value=CERTAIN)] if a and b and a != b and not pair.code else []
+    if pair.code or a == b:
+        return []
+    if a and b:
+        return [Objection(category="language", value=CERTAIN)]
+    known, other = (a, pair.text_b) if a else (b, pair.text_a)
+    return [Objection(category="language", value=LIKELY)] if known and surely_not(other, known) else []
 
 
 def _finished(text: str) -> bool:

@@ -18,10 +18,13 @@ _MAX_IDENTIFIERS = 40
 _MAX_MOVED = 4
 _CONJUNCTIONS = frozenset(["and", "or", "but", "while", "whereas"])
 _COMMUTE = frozenset(["and", "or", "nor", "both", "either", "plus", "also", "then", "with", "comma"])
-_IDENTIFIER = re.compile(
-    r"(?<![\w/.-])(?:v?\d+\.\d+\.\d+|[A-Za-z]+[-_#]?\d[\w-]*|--?[A-Za-z][\w-]*|[\w.-]+@[\w-]+\.[\w.]+|https?://[^\s)>\]]+|/[\w./-]{2,})",
-    re.A,
+_ADDRESS = r"[\w.-]++@[\w-]++\.[\w.]+|"
+_IDENTIFIER_TEXT = (
+    r"(?<![\w/.-])(?:v?\d++\.\d++\.\d+|[A-Za-z]++[-_#]?\d[\w-]*|--?[A-Za-z][\w-]*|"
+    rf"{_ADDRESS}https?://[^\s)>\]]+|/[\w./-]{{2,}})"
 )
+_IDENTIFIER = re.compile(_IDENTIFIER_TEXT, re.A)
+_WITHOUT_ADDRESS = re.compile(_IDENTIFIER_TEXT.replace(_ADDRESS, ""), re.A)  # for texts without "@": half the time
 
 
 def _related(a: str, b: str) -> bool:
@@ -104,7 +107,7 @@ def identifier(pair: Pair) -> list[Objection]:
     """Order numbers, flags, versions, paths, addresses: some lost and others gained is a certain difference."""
     if pair.code:
         return []
-    a, b = ({_spelled(m[0]) for m in _IDENTIFIER.finditer(side.text)} for side in (pair.a, pair.b))
+    a, b = (_identifiers(side.text) for side in (pair.a, pair.b))
     lost, new = a - b, b - a
     prompt = pair.prompt.lower()
     lost, new = {x for x in lost if x not in prompt}, {x for x in new if x not in prompt}
@@ -116,6 +119,11 @@ def identifier(pair: Pair) -> list[Objection]:
     ):
         return [Objection(category="name", value=CERTAIN)]
     return []
+
+
+def _identifiers(text: str) -> set[str]:
+    pattern = _IDENTIFIER if "@" in text else _WITHOUT_ADDRESS
+    return {_spelled(found) for found in pattern.findall(text)}
 
 
 def _spelled(identifier: str) -> str:
@@ -168,10 +176,11 @@ def substitution(pair: Pair) -> list[Objection]:
     """In a nearly identical passage one content word was replaced by one no list knows as its equivalent: a hint."""
     if pair.code:
         return []
-    stems_a, stems_b = {stem(w) for w in pair.a.lower}, {stem(w) for w in pair.b.lower}
-    for passage in pair.differences.passages:
-        if passage.ratio < 0.7:
-            continue
+    near = [passage for passage in pair.differences.passages if passage.ratio >= 0.7]
+    if not near:
+        return []
+    stems_a, stems_b = {stem(w) for w in set(pair.a.lower)}, {stem(w) for w in set(pair.b.lower)}
+    for passage in near:
         for edit in passage.edits:
             gone = [
                 w.lower() for w in edit.before if not is_function_word(w.lower()) and stem(w.lower()) not in stems_b

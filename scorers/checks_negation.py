@@ -33,6 +33,7 @@ _MIN_WORDS = 4
 _FEW_WORDS = 25
 _NEAR_WORDS = 2
 _CLAUSE_WORDS = frozenset(["and", "but", "or", "so", "because", "while", "although"])
+_RESTRICTED = frozenset(["unless", "until", "without", "except"])  # "not unless" affirms with a condition
 _NEGATIVE_PREFIX = re.compile(r"^(?:un|in|im|ir|il|non|dis)[a-z]+(?:able|ible|ed|aid|al|ful|ive|ent|ant|ing)$")
 
 
@@ -45,7 +46,7 @@ def _pairs_of_opposites(gone: Counter[str], came: Counter[str]) -> int:
     """How many lost words have an opposite among the new ones; explicit negations are counted elsewhere."""
     left = [w for w in came if not is_negation(w)]
     found = 0
-    for word in gone:
+    for word in gone if left else ():
         if is_negation(word):
             continue
         other = next((w for w in left if opposite(word, w)), None)
@@ -136,9 +137,9 @@ def exclusive_edit(pair: Pair) -> list[Objection]:
         for edit in passage.edits:
             gone = {w.lower() for w in edit.before} - set(passage.after)
             came = {w.lower() for w in edit.after} - set(passage.before)
-            if any(_measured(words) for words in (edit.before, edit.after)):
-                continue  # "two hours" and "120 minutes": the number check's business
             if any(shared_group(x, y) and not synonymous(x, y) for x in gone for y in came):
+                if any(_measured(words) for words in (edit.before, edit.after)):
+                    continue  # "two hours" and "120 minutes": the number check's business
                 weak = all(is_function_word(w) for w in gone | came)
                 return [Objection(category="exclusive", value=POSSIBLE if weak else LIKELY)]
     return []
@@ -190,7 +191,10 @@ def reworded_polarity(pair: Pair) -> list[Objection]:
     ):
         return []
     for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
-        denies = any(is_negation(w) and not _double(one.lower[i + 1 : i + 5]) for i, w in enumerate(one.lower))
+        denies = any(
+            is_negation(w) and not _double(one.lower[i + 1 : i + 5]) and not _RESTRICTED & set(one.lower[i + 1 :])
+            for i, w in enumerate(one.lower)
+        )
         negative = any(
             states_negative(w) or _NEGATIVE_PREFIX.match(w) or w.endswith(("less", "proof", "-free"))
             for w in other.lower

@@ -1,7 +1,15 @@
 """Numbers and units: what the incumbent stated and the candidate states otherwise."""
 
+import re
+
 from scorers.objections import CERTAIN, LIKELY, POSSIBLE, Objection, Pair
 from scorers.quantities import Measured, Quantity, measure, same_quantity
+from scorers.units import UNITS
+
+_IN_PLACE_WORDS = 3
+_RATES = frozenset(("per", "each", "every", "calendar", "business", "working"))
+_PER = re.compile(r"\b(?:per|each|every) ([a-z]{1,12})\b")
+_DAYS = re.compile(r"\b(calendar|business|working) (?:day|hour|week)s?\b")
 
 
 def _missing(these: Measured, others: Measured, given: Measured) -> list[Quantity]:
@@ -36,14 +44,12 @@ def _replaced_in_place(pair: Pair) -> bool:
     """A number replaced by another at the same place of an aligned passage, although both stand in the prompt."""
     for passage in pair.differences.passages:
         for edit in passage.edits:
+            if max(len(edit.before), len(edit.after)) > _IN_PLACE_WORDS:
+                continue
             before, after = measure(" ".join(edit.before)), measure(" ".join(edit.after))
             gone = [q for q in before.quantities if not q.optional and not q.dimension]
             came = [q for q in after.quantities if not q.optional and not q.dimension]
-            if (
-                len(gone) == len(came) == 1
-                and max(len(edit.before), len(edit.after)) <= 3
-                and gone[0].written != came[0].written
-            ):
+            if len(gone) == len(came) == 1 and gone[0].written != came[0].written:
                 everything = pair.measured[1].quantities
                 if not any(q.written == gone[0].written or q.value == gone[0].written for q in everything):
                     return True
@@ -63,4 +69,18 @@ def unit(pair: Pair) -> list[Objection]:
         for y in new
     ):
         return [Objection(category="unit", value=CERTAIN)]
+    if all(q.optional for q in (*lost, *new)) and _other_rate(pair):
+        return [Objection(category="unit", value=CERTAIN)]
     return []
+
+
+def _other_rate(pair: Pair) -> bool:
+    """The same figures per something else ("per hectare", "per acre"), or in days of another kind (calendar, business)."""
+    if not all(_RATES & set(side.lower) for side in (pair.a, pair.b)):
+        return False
+    a, b = (" ".join(side.lower) for side in (pair.a, pair.b))
+    kinds = [{"business" if k != "calendar" else k for k in _DAYS.findall(text)} for text in (a, b)]
+    if kinds[0] and kinds[1] and not kinds[0] & kinds[1]:
+        return True
+    per = [{UNITS[w] for w in _PER.findall(text) if w in UNITS} for text in (a, b)]
+    return bool(per[0] - per[1]) and bool(per[1] - per[0])

@@ -81,12 +81,12 @@ def _edits(a: Analysed, b: Analysed, ia: list[int], ib: list[int]) -> tuple[floa
 
 def compare(a: Analysed, b: Analysed) -> Differences:
     """Aligns two texts: as a whole where they share most words, else sentence by sentence."""
-    ia, ib = list(range(len(a.words))), list(range(len(b.words)))
-    ratio, edits = _edits(a, b, ia, ib)
-    common = ratio * (len(ia) + len(ib)) / 2
-    short, long = sorted((len(ia), len(ib)))
+    short, long = sorted((len(a.words), len(b.words)))
+    ratio = 2 * LCSseq.similarity(a.lower, b.lower) / max(1, short + long)
+    common = ratio * (short + long) / 2
     inside = short >= _MIN_INSIDE_WORDS and long <= 3 * short and common >= _INSIDE * short
     if ratio >= MINIMAL_EDIT or inside:
+        _, edits = _edits(a, b, list(range(len(a.words))), list(range(len(b.words))))
         passage = Passage(before=a.lower, after=b.lower, ratio=ratio, edits=edits)
         return Differences(ratio=ratio, whole=True, passages=(passage,), lost=(), gained=())
     return _by_sentence(a, b, ratio)

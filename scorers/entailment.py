@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scorers.base import Case, Finding, Score, ScorerFailure, ScorerKind
-from scorers.endpoint import Endpoint, EndpointError
+from scorers.endpoint import Endpoint, EndpointError, api_key
 from scorers.semantic import windows_of
 from scorers.words import capped, plain, sentences_of, unformatted
 
@@ -103,7 +103,9 @@ class ClassifyEndpoint:
             raise ValueError("an endpoint model needs `endpoint`")
         self._settings = settings
         self._endpoint = Endpoint(
-            settings.endpoint, api_key_env=settings.api_key_env, timeout_seconds=settings.timeout_seconds
+            settings.endpoint.rstrip("/").removesuffix("/v1"),
+            key=api_key(settings.api_key_env),
+            timeout_seconds=settings.timeout_seconds,
         )
         self.identity = f"endpoint:{settings.model}"
         self._order: tuple[int, int, int] | None = None
@@ -120,24 +122,22 @@ class ClassifyEndpoint:
 
     def _classify(self, pairs: Sequence[tuple[str, str]]) -> list[Any]:
         texts = [f"{premise}{self._settings.separator}{hypothesis}" for premise, hypothesis in pairs]
-        answer = self._endpoint.post(
-            "/classify", {"model": self._settings.model, "input": texts}, base=self._endpoint.root()
-        )
+        answer = self._endpoint.post("/classify", {"model": self._settings.model, "input": texts})
         data = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, list) or len(data) != len(texts) or not all(isinstance(d, dict) for d in data):
-            raise EndpointError("answered no classification")
+            raise EndpointError("invalid")
         return data
 
     def infer(self, pairs: Sequence[tuple[str, str]]) -> list[Inference]:
         if self._order is None:
-            raise EndpointError("was not checked")
+            raise EndpointError("unchecked")
         found = []
         for start in range(0, len(pairs), 64):
             for item in self._classify(pairs[start : start + 64]):
                 try:
                     found.append(Inference(*(float(item["probs"][i]) for i in self._order)))
                 except (KeyError, TypeError, ValueError, IndexError):
-                    raise EndpointError("answered no probabilities") from None
+                    raise EndpointError("invalid") from None
         return found
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scorers.base import Case, Finding, Score, Scorer, ScorerFailure, ScorerKind
 from scorers.conversation import answer_text
-from scorers.guard_client import GuardClient, GuardClientError, api_key
+from scorers.endpoint import Endpoint, EndpointError, api_key
 from scorers.guard_formats import FAMILIES, GuardFamily, GuardRequest, GuardVerdict
 
 
@@ -38,6 +38,7 @@ class Settings(BaseModel):
     )
 
 
+MAX_REPLY_BYTES = 4 * 2**20  # a verdict is a line
 SETTINGS = Settings
 
 
@@ -52,7 +53,9 @@ class GuardScorer:
         self._settings = settings
         self._ask, self._read = FAMILIES[settings.family]
         key = api_key(settings.api_key_env, settings.api_key_file)
-        self._endpoint = GuardClient(settings.url, key=key, timeout_seconds=settings.timeout_seconds)
+        self._endpoint = Endpoint(
+            settings.url, key=key, timeout_seconds=settings.timeout_seconds, max_reply_bytes=MAX_REPLY_BYTES
+        )
 
     def score(self, cases: Sequence[Case]) -> list[Score | ScorerFailure]:
         with ThreadPoolExecutor(max_workers=self._settings.concurrency, thread_name_prefix="guard") as pool:
@@ -68,7 +71,7 @@ class GuardScorer:
         for request in requests:
             try:
                 verdict = self._one(request)
-            except GuardClientError as error:
+            except EndpointError as error:
                 return ScorerFailure(kind=f"guard_{error.kind}")
             if verdict is None:
                 return ScorerFailure(kind="guard_unparseable")

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from scorers.base import Case, Score, ScorerFailure, ScorerKind
-from scorers.endpoint import Endpoint, EndpointError
+from scorers.endpoint import Endpoint, EndpointError, api_key
 from scorers.entailment import stripped
 from scorers.words import capped
 
@@ -138,7 +138,7 @@ class Judge:
         rules = hashlib.blake2b(_RULES.encode(), digest_size=3).hexdigest()
         self.version = f"1+{settings.model}.{rules}"
         self._endpoint = Endpoint(
-            settings.endpoint, api_key_env=settings.api_key_env, timeout_seconds=settings.timeout_seconds
+            settings.endpoint, key=api_key(settings.api_key_env), timeout_seconds=settings.timeout_seconds
         )
 
     def score(self, cases: Sequence[Case]) -> list[Score | ScorerFailure]:

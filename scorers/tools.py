@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scorers.base import Case, Finding, Reply, Score, ScorerFailure, ScorerKind, ToolCall
 from scorers.running import one_by_one
-from scorers.structure import compare_values
+from scorers.structure import compare_values, too_deep
 
 MAX_CALLS = 50
 
@@ -26,10 +26,14 @@ def _unparseable(call: ToolCall) -> bool:
     return isinstance(call.arguments, str)
 
 
+def _readable(calls: Sequence[ToolCall]) -> list[ToolCall]:
+    """The first calls; arguments that nest too deep to compare count as unparseable, like those that are no JSON."""
+    return [ToolCall(name=c.name, arguments="") if too_deep(c.arguments) else c for c in calls[:MAX_CALLS]]
+
+
 def compare_calls(a: Sequence[ToolCall], b: Sequence[ToolCall], *, ordered: bool = False) -> Calls:
     """Pairs calls of one name, those with equal arguments first. Looks at the first 50 calls of each side."""
-    if len(a) > MAX_CALLS or len(b) > MAX_CALLS:
-        a, b = a[:MAX_CALLS], b[:MAX_CALLS]
+    a, b = _readable(a), _readable(b)
     names_a, names_b = [c.name for c in a], [c.name for c in b]
     hits = sum((Counter(names_a) & Counter(names_b)).values())
     f1 = 2 * hits / (len(a) + len(b)) if a or b else 1.0

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scorers.base import Case, Finding, Score, Scorer, ScorerFailure, ScorerKind
 from scorers.conversation import answer_text, message_texts
-from scorers.guard_client import GuardClient, GuardClientError, api_key
+from scorers.endpoint import Endpoint, EndpointError, api_key
 
 ToxicityCategory = Literal["slur", "insult", "threat", "hate", "self_harm", "profanity", "classifier"]
 
@@ -147,7 +147,7 @@ class ToxicityScorer:
         self._endpoint = (
             None
             if server is None
-            else GuardClient(
+            else Endpoint(
                 server.url, key=api_key(server.api_key_env, server.api_key_file), timeout_seconds=server.timeout_seconds
             )
         )
@@ -169,7 +169,7 @@ class ToxicityScorer:
         return Score(value=0.0, reason=f"toxic: {', '.join(sorted(found))}", label="toxic", findings=findings)
 
 
-def _classified(endpoint: GuardClient, settings: Classifier, text: str) -> Score | ScorerFailure:
+def _classified(endpoint: Endpoint, settings: Classifier, text: str) -> Score | ScorerFailure:
     body = {
         "model": settings.model,
         "input": [text.encode("utf-8", "replace").decode("utf-8")],
@@ -177,7 +177,7 @@ def _classified(endpoint: GuardClient, settings: Classifier, text: str) -> Score
     }
     try:
         reply = endpoint.post("/classify", body)
-    except GuardClientError as error:
+    except EndpointError as error:
         return ScorerFailure(kind=f"classifier_{error.kind}")
     read = _label(reply)
     if read is None:

@@ -1,6 +1,8 @@
 """Units of measure by name: dimension and factor to the dimension's base unit. Dimensions that differ are never converted."""
 
 UNITS: dict[str, tuple[str, str]] = {}
+POUND = "pound"
+"""Sixteen ounces, or sterling: which one, a text says elsewhere if at all."""
 
 
 def _unit(dimension: str, factor: str, names: str) -> None:
@@ -25,7 +27,9 @@ _unit("mass", "1", "g gram grams gramme grammes")
 _unit("mass", "1000", "kg kgs kilo kilos kilogram kilograms")
 _unit("mass", "1000000", "tonne tonnes")
 _unit("mass-imperial", "1", "oz ounce ounces")
-_unit("mass-imperial", "16", "lb lbs pound pounds")
+_unit("mass-imperial", "16", "lb lbs")
+_unit(POUND, "1", "pound pounds")
+_unit("mass-ton", "1", "ton tons")
 _unit("length", "0.001", "mm millimetre millimetres millimeter millimeters")
 _unit("length", "0.01", "cm centimetre centimetres centimeter centimeters")
 _unit("length", "1", "m metre metres meter meters")
@@ -50,11 +54,23 @@ _unit("rate", "1000", "gbps")
 _unit("power", "1", "w watt watts")
 _unit("power", "1000", "kw kilowatt kilowatts")
 _unit("energy", "1", "kwh")
+_unit("energy", "0.001", "wh")
+_unit("energy-food", "1", "kcal")
+_unit("pressure-si", "1", "pa")
+_unit("pressure-si", "100", "hpa")
+_unit("pressure-si", "1000", "kpa")
+_unit("length-nautical", "1", "nm")
+_unit("volume-imperial", "0.125", "pint pints")
+_unit("volume-imperial", "0.25", "quart quarts")
 _unit("voltage", "1", "v volt volts")
 _unit("current", "1", "amp amps ampere amperes")
 _unit("frequency", "1", "hz hertz")
 _unit("speed", "1", "mph")
-_unit("speed-metric", "1", "kph kmh")
+_unit("speed-metric", "1", "kph kmh km/h")
+_unit("speed-metric", "3.6", "m/s")
+_unit("speed-nautical", "1", "kn knot knots")
+_unit("area", "1", "ha hectare hectares")
+_unit("area-imperial", "1", "acre acres")
 _unit("pressure", "1", "psi")
 _unit("pressure-metric", "1", "bar bars")
 _unit("celsius", "1", "°c celsius")

@@ -140,7 +140,8 @@ class ArmOutcome:
     """What one arm did with one call. Seconds are of the monotonic clock; None where it was not measured.
 
     `spell` is None outside spells, "first" on the failure that opens one (evidence), "inside" on the further ones
-    (`failure` is then "unavailable"). `client_saturated` marks latencies taken while our own loop lagged.
+    (`failure` is then "unavailable"). `client_saturated` marks latencies taken while our own loop lagged. `asked` is False
+    for an answer that was found in the past of the traffic: nobody asked for it now, and its text is kept elsewhere.
     """
 
     arm: str
@@ -158,6 +159,7 @@ class ArmOutcome:
     client_saturated: bool = False
     limited_by_us: bool = False
     sent_unix_ms: int | None = None
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

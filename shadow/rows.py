@@ -144,6 +144,8 @@ class RowMaker:
         shown = self.clean_json(messages) if self.text == "redacted" else messages
         rows.append(TextRow(offset=offset, call=call.index, arm="", text=_bounded(msgspec.json.encode(shown).decode())))
         for outcome in scored.finished.outcomes:
+            if not outcome.asked:  # production's earlier answer is kept, and forgotten, with its own request
+                continue
             answer = outcome.answer
             parts = [answer.text or answer.refusal or ""]
             if answer.tool_calls:

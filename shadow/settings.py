@@ -170,6 +170,21 @@ class Baseline(Section):
     price: Price | None = None
 
 
+class Duplicates(Section):
+    """A noise floor without a baseline: a repeated request takes the answer that production gave to it before.
+
+    Says something of repeated requests only. Off by default: an answer from a cache that does not say so would make the
+    incumbent look as if it never varied.
+    """
+
+    enabled: bool = False
+    max_bytes: int = Field(
+        32 * 2**20,
+        ge=2**16,
+        description="memory for earlier answers per worker; the oldest go first, nothing is written",
+    )
+
+
 class OpenAIBackend(Section):
     """A server that speaks the OpenAI protocol (vLLM, SGLang, TGI, llama.cpp, a hosted API)."""
 
@@ -309,6 +324,10 @@ DEFAULT_GATES = [
 ]
 
 
+RouteWord = Literal["deterministic", "normal", "open_ended"]
+"""What an operator may say of a route; Shadow finds out where nothing is said."""
+
+
 class Policy(Section):
     """What a candidate has to show. Changing it never throws evidence away."""
 
@@ -321,6 +340,20 @@ class Policy(Section):
     max_staleness: Duration = 900.0
     gates: list[Gate] = Field(DEFAULT_GATES, min_length=1)
     utility: Utility | None = None
+    routes: dict[str, RouteWord] = Field(
+        {}, description="routes whose class is known beforehand; the others are classified by the incumbent asked again"
+    )
+
+    @model_validator(mode="after")
+    def _routes_are_names(self) -> "Policy":
+        for name in self.routes:
+            if not name.strip():
+                raise ValueError(
+                    "routes: a route without a name cannot be given a class; calls without one are measured"
+                )
+            if name.startswith("route="):
+                raise ValueError(f"routes: write the name alone, {name.removeprefix('route=')!r} instead of {name!r}")
+        return self
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> "Policy":
@@ -404,6 +437,7 @@ class Settings(Section):
     sampling: Sampling = Sampling()
     incumbent: Incumbent = Incumbent()
     baseline: Baseline | None = None
+    duplicates: Duplicates = Duplicates()
     candidates: list[Candidate] = Field(min_length=1)
     replay: Replay = Replay()
     redaction: Redaction = Redaction()
@@ -428,4 +462,12 @@ class Settings(Section):
         twice = sorted({n for n in labels if labels.count(n) > 1})
         if twice:
             raise ValueError(f"scorers have to be unique, {', '.join(twice)} stands twice; give one a `name`")
+        return self
+
+    @model_validator(mode="after")
+    def _one_floor(self) -> "Settings":
+        if self.baseline is not None and self.duplicates.enabled:
+            raise ValueError(
+                "duplicates.enabled means nothing beside `baseline`, which asks the incumbent again; take one of them out"
+            )
         return self

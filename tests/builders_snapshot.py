@@ -6,7 +6,11 @@ from typing import Any
 from shadow.exporters.base import ArmView, CandidateView, PartitionView, Quantiles, Snapshot
 from shadow.ledger.base import OutcomeRow, PrefixBatch, RecordRow
 from shadow.settings import Settings
+from shadow.stats.cvar import TailMean
+from shadow.verdict.calibration import Calibration, Excess, Rate, RouteFloor
 from shadow.verdict.result import GateResult, Hold, UtilityTerm, Verdict
+from shadow.verdict.segments import SegmentResult
+from shadow.verdict.trail import GateTrail, TrailPoint
 
 NOW_MS = 1_795_600_000_000
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -108,6 +112,71 @@ def a_verdict(candidate: str = "qwen3-8b-fp8", word: str = "promote", **changes:
     return Verdict(**(fields | changes))
 
 
+def some_segments() -> tuple[SegmentResult, ...]:
+    """Worse on one route, not worse on another, too little of a third."""
+    safety, _, failure, quality, *_ = rejected_gates()
+    return (
+        SegmentResult(segment="route=claims", n=610, state="worse", gate=safety, log_evalue=9.2, alarm=True),
+        SegmentResult(segment="route=support", n=3_870, state="not_worse", gate=quality, log_evalue=-4.1, alarm=False),
+        SegmentResult(segment="route=search", n=41, state="insufficient", gate=failure, log_evalue=0.3, alarm=False),
+    )
+
+
+def a_trail(gate: GateResult, count: int = 12) -> GateTrail:
+    """A gate's interval as it narrows to what the gate shows now."""
+    points = []
+    evident = gate.kind != "quantile_ratio"  # which is decided by its interval
+    for i in range(1, count + 1):
+        wider = (count / i) ** 0.5
+
+        def end(value: float | None, middle: float | None, wider: float = wider) -> float | None:
+            return None if value is None or middle is None else middle + (value - middle) * wider
+
+        points.append(
+            TrailPoint(
+                at_unix_ms=NOW_MS - (count - i) * HOUR_MS,
+                n=gate.n * i // count,
+                lower=end(gate.lower, gate.point),
+                point=gate.point,
+                upper=end(gate.upper, gate.point),
+                log_evalue_ok=None if gate.log_evalue_ok is None or not evident else gate.log_evalue_ok * i / count,
+                log_evalue_bad=None if gate.log_evalue_bad is None or not evident else gate.log_evalue_bad * i / count,
+            )
+        )
+    return GateTrail(
+        gate=gate.id, kind=gate.kind, metric=gate.metric, q=0.95 if gate.kind.startswith("quantile") else None,
+        limit=gate.limit, floor=gate.floor, ok_at=3.0, bad_at=5.08, points=tuple(points),
+    )  # fmt: skip
+
+
+def a_calibration(**changes: Any) -> Calibration:
+    """A floor over two routes that count and two that do not."""
+
+    def route(name: str, kind: Any, answers: int, flagged: float | None, **more: Any) -> RouteFloor:
+        exact = None if flagged is None else 0.97 if kind == "deterministic" else 0.2
+        known: dict[str, Any] = {"stated": False, "exact": exact, "low_score": 0.34, "pairs": answers}
+        return RouteFloor(route=name, kind=kind, answers=answers, flagged=flagged, **(known | more))
+
+    def excess(candidate: float, incumbent: float) -> Excess:
+        point = candidate - incumbent
+        rates = (Rate(lower=p - 0.02, point=p, upper=p + 0.02) for p in (candidate, incumbent, point))
+        return Excess(pairs=1_480, **dict(zip(("candidate", "incumbent", "excess"), rates, strict=True)))
+
+    fields: dict[str, Any] = {
+        "scorer": "agreement",
+        "source": "baseline",
+        "routes": (
+            route("sql", "deterministic", 640, 0.006),
+            route("support", "normal", 840, 0.071),
+            route("stories", "open_ended", 402, 0.46),
+            route("", "unknown", 12, None, low_score=None),
+        ),
+        "low": excess(0.027, 0.019),
+        "flags": excess(0.121, 0.043),
+    }
+    return Calibration(**(fields | changes))
+
+
 def some_candidates() -> tuple[CandidateView, ...]:
     """One that may be promoted, one rejected, one that has just begun."""
     promoted = a_verdict(
@@ -153,6 +222,7 @@ def some_candidates() -> tuple[CandidateView, ...]:
             epoch_started_unix_ms=started,
             since_unix_ms=NOW_MS - 4 * HOUR_MS,
             history=((started, "hold", 0), (NOW_MS - 4 * HOUR_MS, "promote", 4_310)),
+            calibration=a_calibration(),
         ),
         CandidateView(
             verdict=rejected,
@@ -161,6 +231,10 @@ def some_candidates() -> tuple[CandidateView, ...]:
             since_unix_ms=NOW_MS - 31 * HOUR_MS,
             history=((started, "hold", 0), (NOW_MS - 31 * HOUR_MS, "reject", 1_260)),
             segments=(a_verdict("qwen3-4b", "hold"), a_verdict("qwen3-4b", "reject")),
+            segment_results=some_segments(),
+            tail=TailMean(share=0.05, n=4_790, lower=0.31, point=0.36, upper=0.44),
+            tail_reference=TailMean(share=0.05, n=4_790, lower=0.49, point=0.53, upper=0.58),
+            change_levels={"score": 0.21, "violation": 0.04, "failure": 0.01},
         ),
         CandidateView(
             verdict=young,
@@ -270,7 +344,14 @@ def a_snapshot(**changes: Any) -> Snapshot:
             "invalid": 7,
         },
         "partitions": (
-            PartitionView(topic="llm.mirror", partition=0, first_offset=0, next_offset=30_510, end_offset=30_522),
+            PartitionView(
+                topic="llm.mirror",
+                partition=0,
+                first_offset=0,
+                next_offset=30_510,
+                end_offset=30_522,
+                newest_unix_ms=NOW_MS - 9_000,
+            ),
             PartitionView(
                 topic="llm.mirror", partition=1, first_offset=0, next_offset=30_694, end_offset=30_694, gaps=3, lost=0
             ),

@@ -83,6 +83,7 @@ class _Evaluating:
         web = Site(
             settings,
             ledger=build_ledger(settings),
+            spec=spec,
             version=version,
             role=self._role,
             config_hash=hashlib.blake2b(settings.model_dump_json().encode(), digest_size=6).hexdigest(),

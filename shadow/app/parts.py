@@ -23,8 +23,8 @@ from shadow.scoring import Entry, Observe, Scoring
 from shadow.settings import Candidate, KafkaSource, Settings
 from shadow.sources.dead_letters import FileDeadLetters, KafkaDeadLetters
 from shadow.sources.kafka_client import client_options
-from shadow.stats import FoldSpec, fold_into, merge_states
-from shadow.stats.fold import Folded
+from shadow.stats import FoldSpec, fold_into, merge_states, spread
+from shadow.stats.fold import Shared
 
 MOST_SEGMENTS = 60
 
@@ -54,10 +54,10 @@ def fold_of(spec: FoldSpec) -> Callable[[Iterable[list[OutcomeRow]]], Mapping[Ag
     """Rows of calls to encoded additive states."""
 
     def fold(groups: Iterable[list[OutcomeRow]]) -> Mapping[AggregateKey, bytes]:
-        folded: Folded = {}
+        shared: Shared = {}
         for rows in groups:
-            fold_into(folded, rows, spec)
-        return {key: state.to_bytes() for key, state in folded.items()}
+            fold_into(shared, rows, spec)
+        return {key: state.to_bytes() for key, state in spread(shared).items()}
 
     return fold
 

@@ -11,6 +11,7 @@ from shadow.clock import SystemClock
 from shadow.errors import ConfigurationError
 from shadow.loops import handoff
 from shadow.loops.intake import Intake
+from shadow.loops.repeated import RepeatedRequests
 from shadow.loops.replayer import Arm, Replayer
 from shadow.records import BASELINE, Call, Role
 from shadow.replay.admission import RetryBudget
@@ -55,6 +56,7 @@ async def _run(head: Head) -> None:
         start_timeout_seconds=_start_timeout_seconds(settings),
         drain_seconds=settings.replay.drain_seconds + settings.replay.timeout_seconds,
         keep_dead_payload=settings.source.dead_letter_payload,
+        repeated=RepeatedRequests(settings.duplicates.max_bytes) if settings.duplicates.enabled else None,
     )
     freeze_garbage()
     try:

@@ -15,7 +15,9 @@ from shadow.ledger.base import OutcomeRow, PrefixBatch
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.evaluator import ScoredRecord
 from shadow.loops.handoff import Gauges
+from shadow.loops.trails import Trails
 from shadow.settings import Settings
+from shadow.stats import FoldSpec
 from shadow.web.server import Server, create_app, serve
 from shadow.web.state import WebState, loopback_hosts
 from shadow.web.worst import WorstCalls
@@ -47,6 +49,7 @@ class Site:
         settings: Settings,
         *,
         ledger: SqlLedger,
+        spec: FoldSpec,
         version: str,
         role: str,
         config_hash: str,
@@ -71,6 +74,7 @@ class Site:
                 ready=ready,
                 calls=self._worst.calls,
                 call=self._worst.call,
+                trails=Trails(ledger.snapshot, settings.policy, spec.key).of,
                 policy=settings.policy,
                 about={"version": version, "role": role, "configuration": config_hash},
                 token=None if token_file is None else Path(token_file).read_text(encoding="utf-8").strip(),

@@ -165,6 +165,13 @@ def _arms(settings: Settings) -> Iterator[ArmSummary]:
             f"at most {baseline.max_requests_per_second:g} a second",
             price=_price(baseline.price),
         )
+    if settings.duplicates.enabled:
+        yield ArmSummary(
+            name=BASELINE,
+            server="nobody is asked: production's earlier answer to a repeated request, "
+            f"at most {settings.duplicates.max_bytes / 2**20:.3g} MiB of them in memory",
+            price="none",
+        )
     for candidate in settings.candidates:
         yield ArmSummary(
             name=candidate.name,
@@ -260,7 +267,13 @@ def _lacks(entry: ScorerEntry) -> tuple[str | None, str | None]:
 
 def _gates(settings: Settings) -> Iterator[GateSummary]:
     policy, kinds = settings.policy, scorer_kinds(settings)
-    blocked = evaluable(policy, kinds, has_baseline=settings.baseline is not None, has_prices=_has_prices(settings))
+    blocked = evaluable(
+        policy,
+        kinds,
+        has_baseline=settings.baseline is not None,
+        has_prices=_has_prices(settings),
+        has_duplicates=settings.duplicates.enabled,
+    )
     for gate in policy.gates:
         found = blocked.get(gate.id)
         yield GateSummary(
@@ -312,10 +325,33 @@ def _dead_letters(settings: Settings) -> str:
     return f"to the file {folder / 'dead-letter.jsonl'}, {payload} payload"
 
 
+def _floor(settings: Settings) -> Iterator[str]:
+    """What a comparative quality is measured against, and where it counts."""
+    policy = settings.policy
+    comparative = scorer_kinds(settings).get(policy.quality) == "comparative"
+    if settings.duplicates.enabled:
+        yield (
+            f"{policy.quality if comparative else 'the noise floor'} is calibrated by repeated requests alone (duplicates): "
+            "it says nothing of requests that come once, and an answer from a cache that does not say so looks like a model "
+            "that never varies; `baseline` says more, and is needed for latency"
+        )
+    elif settings.baseline is None and comparative:
+        yield (
+            "where nobody may ask the incumbent again, repeated requests can be the noise floor: duplicates: {enabled: true}"
+        )
+    if comparative and (settings.baseline is not None or settings.duplicates.enabled):
+        stated = ", ".join(f"{name} ({kind.replace('_', '-')})" for name, kind in sorted(policy.routes.items()))
+        yield (
+            f"{policy.quality} counts on routes where the incumbent agrees with itself, found out from about 50 answers each"
+            + (f"; stated in policy.routes: {stated}" if stated else "")
+        )
+
+
 def _notes(settings: Settings) -> Iterator[str]:
     for name in unheard(settings.policy, scorer_kinds(settings)):
         yield f"policy.violation names {name}, which no scorer hears: add {{kind: {name}}} to `scorers`, or take it out"
-    if settings.baseline is None:
+    yield from _floor(settings)
+    if settings.baseline is None and not settings.duplicates.enabled:
         yield "without `baseline` nobody knows how much two answers of one model differ, nor how its latency compares now"
     if settings.policy.utility is None:
         yield 'the policy has no `utility`: a promotion asks for "not worse" in every gate, not for "better in sum"'

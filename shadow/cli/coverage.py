@@ -29,7 +29,8 @@ def command(context: click.Context, config: str, as_json: bool) -> None:
     from shadow.records import BASELINE, INCUMBENT
 
     with opened(config) as (settings, ledger):
-        arms = [INCUMBENT, *([BASELINE] if settings.baseline else []), *(c.name for c in settings.candidates)]
+        second = [BASELINE] if settings.baseline is not None or settings.duplicates.enabled else []
+        arms = [INCUMBENT, *second, *(c.name for c in settings.candidates)]
         with ledger.snapshot() as snapshot:
             found = coverage(snapshot, arms)
     if as_json:

@@ -59,9 +59,9 @@ def command(config: str, candidate: str | None, policy_file: str | None, as_json
         history = [{"n": n, "verdict": word} for _, word, n in view.history]
         first = next((h for h in history if h["verdict"] != "hold"), None)
         if as_json:
-            click.echo(json_of(last_line(view.verdict, first)))
+            click.echo(json_of(last_line(view.verdict, first, view.calibration)))
         elif markdown:
-            click.echo(as_markdown(view.verdict, seen.policy))
+            click.echo(as_markdown(view.verdict, seen.policy, view.calibration))
         else:
-            Console().print(render(view.verdict, seen.policy))
+            Console().print(render(view.verdict, seen.policy, view.calibration))
     sys.exit(min((EXIT[view.verdict.word] for view in chosen), key=ORDER.index))

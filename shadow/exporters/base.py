@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shadow.records import ArmState, Role
+from shadow.stats.cvar import TailMean
+from shadow.verdict.calibration import Calibration
 from shadow.verdict.result import Verdict
+from shadow.verdict.segments import SegmentResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,11 @@ class CandidateView:
     since_unix_ms: int | None  # when the present verdict word came into force
     history: tuple[tuple[int, str, int], ...] = ()  # (unix ms, word, n), oldest first
     segments: tuple[Verdict, ...] = ()
+    segment_results: tuple[SegmentResult, ...] = ()  # the same segments, corrected for their number; alarms first
+    tail: TailMean | None = None  # mean of the lowest 5 % of scores; None without scores or with oversampled strata
+    tail_reference: TailMean | None = None
+    change_levels: dict[str, float] = field(default_factory=dict)  # by metric, share of the level that raises the alarm
+    calibration: Calibration | None = None  # of a comparative quality that has a noise floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +68,7 @@ class PartitionView:
     end_offset: int | None
     gaps: int = 0
     lost: int = 0
+    newest_unix_ms: int | None = None  # production time of the newest record in the ledger; None without timestamps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from shadow.exporters.labels import ARM_STATES, GATE_STATES, LABELS, EdgeSet, Label, edges
+from shadow.exporters.labels import ARM_STATES, GATE_STATES, LABELS, SEGMENT_STATES, EdgeSet, Label, edges
 from shadow.settings import Settings
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -256,7 +256,30 @@ EPOCH = _decided("shadow_epoch", "count", "Number of the epoch of evidence.", "c
 EPOCH_STARTED = _decided(
     "shadow_epoch_started_timestamp_seconds", "seconds", "When the epoch of evidence began.", "candidate"
 )
+CHANGE_LEVEL = _decided(
+    "shadow_change_level_ratio",
+    "ratio",
+    "Detector of a change for the worse, as a share of the level that raises its alarm; 1 and above is an alarm.",
+    "candidate",
+    "metric",
+)
 SEGMENTS = _decided("shadow_segments", "count", "Segments of a candidate by their own verdict.", "candidate", "verdict")
+SEGMENT_STATE = _decided(
+    "shadow_segment_state",
+    "state",
+    "State of a segment, corrected for the number of segments, 1 for the one in force.",
+    "candidate",
+    "segment",
+    "state",
+    states=SEGMENT_STATES,
+)
+SEGMENT_ALARM = _decided(
+    "shadow_segment_alarm",
+    "state",
+    "1 from the moment a segment was proven worse, corrected for their number and for all looks, until the epoch ends.",
+    "candidate",
+    "segment",
+)
 
 # What the ledger says about everything read.
 LEADER = _gauge("shadow_leader", "state", "snapshot", "1 where this process holds the monitor's lease and decides.")
@@ -298,6 +321,14 @@ LOST = _gauge(
     "records",
     "snapshot",
     "Records that retention removed before they were read.",
+    "topic",
+    "partition",
+)
+WATERMARK_LAG = _gauge(
+    "shadow_watermark_lag_seconds",
+    "seconds",
+    "snapshot",
+    "How far evidence lies behind production: age of the newest record in the ledger where more wait, 0 at the end.",
     "topic",
     "partition",
 )
@@ -355,9 +386,6 @@ WINDOW_CALLS = _gauge("shadow_window_calls", "calls", "runtime", "Calls in fligh
 WINDOW_CALLS_LIMIT = _gauge("shadow_window_calls_limit", "calls", "runtime", "Limit of shadow_window_calls.")
 WINDOW_BYTES = _gauge("shadow_window_bytes", "bytes", "runtime", "Bytes in flight between intake and ledger.")
 WINDOW_BYTES_LIMIT = _gauge("shadow_window_bytes_limit", "bytes", "runtime", "Limit of shadow_window_bytes.")
-PIPE_CREDITS = _gauge(
-    "shadow_pipe_credits", "count", "runtime", "Frames the evaluator would still take; 0 pauses the replayer."
-)
 UNCOMMITTED = _gauge("shadow_uncommitted_records", "records", "runtime", "Finished records that wait for their prefix.")
 IN_FLIGHT = _gauge("shadow_requests_in_flight", "calls", "runtime", "Calls an arm is answering now.", "arm")
 PROBABILITY = _gauge(

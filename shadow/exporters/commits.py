@@ -1,6 +1,7 @@
 """Counts what a transaction stored, after it stored it: nothing is counted that a crash could undo."""
 
 import math
+import re
 from collections.abc import Mapping
 
 from shadow.clock import Clock
@@ -36,6 +37,11 @@ class Bounds:
             return OTHER
         seen.add(text)
         return text
+
+
+def _word(reason: str | None) -> str | None:
+    """A scorer's sentence as one label value: "no answer text" is no_answer_text."""
+    return None if reason is None else re.sub(r"[^a-z0-9]+", "_", reason.lower()).strip("_")
 
 
 def _usable(value: float | None) -> bool:
@@ -101,7 +107,8 @@ class CommitRecorder:
             self._add(c.CLIENT_SATURATED, 1, arm)
         if row.failure is None:
             self._latencies(row, arm, route, trace, now)
-        self._usage(row, arm, route)
+        if row.asked:
+            self._usage(row, arm, route)
         self._scores(row, arm)
 
     def _latencies(self, row: OutcomeRow, arm: str, route: str, trace: str | None, now: float) -> None:
@@ -136,7 +143,7 @@ class CommitRecorder:
             if value is not None and _usable(value):
                 self._observe(c.SCORE, value, None, 0.0, arm, scorer)
             else:
-                reason = self.bounds.keep("reason", row.reasons.get(scorer), scorer)
+                reason = self.bounds.keep("reason", _word(row.reasons.get(scorer)), scorer)
                 self._add(c.UNSCORED, 1, arm, scorer, reason)
         for scorer, label in row.labels.items():
             if label is not None:

@@ -10,7 +10,9 @@ from typing import Literal, get_args
 
 from shadow.records import ArmState, Disposition, FailureKind, VerdictWord
 from shadow.settings import Settings
+from shadow.stats.segments import SegmentState
 from shadow.verdict.result import GateState, HoldReason
+from shadow.verdict.segments import MOST_SEGMENTS
 
 OTHER = "other"
 NONE = "none"
@@ -26,6 +28,7 @@ Direction = Literal["input", "cached_input", "output", "reasoning"]
 Process = Literal["replayer", "evaluator"]
 Quantile = Literal["0.5", "0.95", "0.99"]
 BudgetKind = Literal["usd", "gpu_seconds", "tokens"]
+ChangeMetric = Literal["score", "violation", "failure"]
 UtilityName = Literal["quality", "cost", "robustness"]
 
 
@@ -49,7 +52,7 @@ def _capped(name: str, meaning: str, cap: int) -> Label:
 
 def arm_names(settings: Settings) -> tuple[str, ...]:
     """Every arm of a configuration as the ledger names them, the incumbent first."""
-    baseline = ("baseline",) if settings.baseline is not None else ()
+    baseline = ("baseline",) if settings.baseline is not None or settings.duplicates.enabled else ()
     return ("incumbent", *baseline, *(c.name for c in settings.candidates))
 
 
@@ -66,6 +69,11 @@ LABELS: dict[str, Label] = {
         ),
         Label(name="candidate", meaning="the name of a candidate", count=lambda s: len(s.candidates)),
         Label(name="gate", meaning="the id of a gate of the policy", count=lambda s: len(s.policy.gates)),
+        Label(
+            name="segment",
+            meaning=f"a segment as the ledger names it (`route=support`), the {MOST_SEGMENTS} largest of a candidate",
+            count=lambda _s: MOST_SEGMENTS,
+        ),
         Label(name="scorer", meaning="the name of a configured scorer", count=lambda s: len(s.scorers)),
         Label(name="topic", meaning="the source's topic", count=lambda _s: 1),
         Label(name="partition", meaning="the partition's number", count=lambda _s: ASSUMED_PARTITIONS),
@@ -82,7 +90,8 @@ LABELS: dict[str, Label] = {
         _closed("disposition", "what became of a record", get_args(Disposition)),
         _closed("outcome", "`ok` or the kind of failure", (OK, *get_args(FailureKind))),
         _closed("direction", "which tokens; cached are part of input, reasoning part of output", get_args(Direction)),
-        _closed("state", "arm state or gate state; exactly one is 1", ()),
+        _closed("metric", "what the detector of change watches", get_args(ChangeMetric)),
+        _closed("state", "state of an arm, a gate or a segment; exactly one is 1", ()),
         _closed("verdict", "verdict word; exactly one is 1", get_args(VerdictWord)),
         _closed("hold", "why nothing is decided; several may be 1", get_args(HoldReason)),
         _closed("bound", "end or middle of the confidence interval", get_args(Bound)),
@@ -95,6 +104,7 @@ LABELS: dict[str, Label] = {
 }
 ARM_STATES: tuple[str, ...] = get_args(ArmState)
 GATE_STATES: tuple[str, ...] = get_args(GateState)
+SEGMENT_STATES: tuple[str, ...] = get_args(SegmentState)
 
 
 def _geometric(first: float, last: float, factor: float) -> tuple[float, ...]:

@@ -112,7 +112,6 @@ class PrometheusExporter:
             (c.WINDOW_CALLS_LIMIT, view.window_calls_limit),
             (c.WINDOW_BYTES, view.window_bytes),
             (c.WINDOW_BYTES_LIMIT, view.window_bytes_limit),
-            (c.PIPE_CREDITS, view.pipe_credits),
             (c.UNCOMMITTED, view.uncommitted_records),
             (c.PROBABILITY, view.probability),
             (c.FENCED, view.fenced),

@@ -18,7 +18,6 @@ class RuntimeView:
     window_calls_limit: int | None = None
     window_bytes: int | None = None
     window_bytes_limit: int | None = None
-    pipe_credits: int | None = None
     uncommitted_records: int | None = None
     in_flight: dict[str, int] = field(default_factory=dict)
     probability: float | None = None

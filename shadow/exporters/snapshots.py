@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import get_args
 
 from shadow.exporters import catalogue as c
-from shadow.exporters.base import ArmView, CandidateView, Quantiles, Snapshot
-from shadow.exporters.labels import ARM_STATES, GATE_STATES
+from shadow.exporters.base import ArmView, CandidateView, PartitionView, Quantiles, Snapshot
+from shadow.exporters.labels import ARM_STATES, GATE_STATES, MAX_LABEL_CHARACTERS, SEGMENT_STATES
 from shadow.records import VerdictWord
 from shadow.verdict.result import GateResult, HoldReason, Verdict
 
@@ -75,6 +75,12 @@ def _candidate(view: CandidateView) -> Iterator[Entry]:
     if view.segments:
         for word in words:
             yield c.SEGMENTS, (name, word), sum(segment.word == word for segment in view.segments)
+    for metric, level in view.change_levels.items():
+        yield c.CHANGE_LEVEL, (name, metric), level
+    for result in view.segment_results:
+        key = (name, result.segment[:MAX_LABEL_CHARACTERS])
+        yield from _states(c.SEGMENT_STATE, key, SEGMENT_STATES, result.state)
+        yield c.SEGMENT_ALARM, key, float(result.alarm)
 
 
 def _quantiles(metric: c.Metric, arm: str, quantiles: Quantiles) -> Iterator[Entry]:
@@ -94,6 +100,13 @@ def _arm(view: ArmView) -> Iterator[Entry]:
         yield c.ARM_SCORE, (view.arm, scorer), mean
 
 
+def _behind(partition: PartitionView, lag: int | None, at_unix_ms: int) -> float | None:
+    """Seconds; 0 where nothing waits (a quiet partition is not late), None where the end or the time is unknown."""
+    if lag is None or (lag and partition.newest_unix_ms is None):
+        return None
+    return max(0.0, (at_unix_ms - (partition.newest_unix_ms or 0)) / 1000) if lag else 0.0
+
+
 def _ledger(snapshot: Snapshot) -> Iterator[Entry]:
     yield c.LEADER, (), float(snapshot.leads)
     yield c.SNAPSHOT_AT, (), _seconds(snapshot.at_unix_ms)
@@ -107,6 +120,7 @@ def _ledger(snapshot: Snapshot) -> Iterator[Entry]:
         key = (partition.topic, str(partition.partition))
         lag = None if partition.end_offset is None else max(0, partition.end_offset - partition.next_offset)
         yield c.LAG, key, lag
+        yield c.WATERMARK_LAG, key, _behind(partition, lag, snapshot.at_unix_ms)
         yield c.NEXT_OFFSET, key, partition.next_offset
         yield c.GAPS, key, partition.gaps
         yield c.LOST, key, partition.lost

@@ -53,6 +53,12 @@ class OutcomeRow:
     reasons: dict[str, str]  # by scorer, never quoting texts
     findings: list[dict[str, Any]]  # {"scorer", "category", "count"}
 
+    @property
+    def asked(self) -> bool:
+        """False for a baseline's answer that was found in the past of the traffic (`duplicates`): it has neither a
+        failure nor a latency, because nobody asked for it."""
+        return self.role != "baseline" or self.failure is not None or self.latency_seconds is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRow:

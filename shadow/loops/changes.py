@@ -60,7 +60,7 @@ class ChangeWatch:
         if closed is None:
             return changes
         for candidate, epoch in epochs.items():
-            minutes = _by_minute(reader, epoch, candidate, spec)
+            minutes = by_minute(reader, epoch, candidate, spec)
             for metric in METRICS:
                 detector = self._advance(f"change/{candidate}/{epoch}/{spec}/{metric}", minutes, metric, closed)
                 if detector is None:
@@ -148,7 +148,9 @@ def mix_drift(reader: Reader) -> str | None:
     return None
 
 
-def _by_minute(reader: Reader, epoch: int, candidate: str, spec: str) -> dict[int, dict[int, PairState]]:
+def by_minute(reader: Reader, epoch: int, candidate: str, spec: str) -> dict[int, dict[int, PairState]]:
+    """A candidate's pairs over all traffic by minute (hours that were rolled up stand at their first minute) and weight
+    exponent; states that count for another policy are left out."""
     found: dict[int, dict[int, PairState]] = defaultdict(dict)
     for key, data in reader.aggregates("pair", epoch, candidate):
         if key.segment != OVERALL:

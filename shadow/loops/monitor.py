@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import msgspec
 
@@ -19,15 +20,19 @@ from shadow.ledger.base import AggregateKey, EpochRow, PositionRow
 from shadow.ledger.reading import Reader
 from shadow.ledger.refolding import STATE as FOLD_STATE
 from shadow.ledger.sql import SqlLedger
+from shadow.loops.calibrating import Floor
 from shadow.loops.changes import Changes, ChangeWatch
 from shadow.records import BASELINE, INCUMBENT, ArmState, Role
 from shadow.settings import Policy, Settings
 from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind, fold_calls
 from shadow.stats import ArmState as ArmCounts
+from shadow.stats.cvar import TailMean, tail_mean
+from shadow.verdict.calibrated import with_calibration
 from shadow.verdict.decide import decide
 from shadow.verdict.evidence import Context, Evidence
 from shadow.verdict.policy import evaluable
 from shadow.verdict.result import Crossing, Verdict
+from shadow.verdict.segments import MOST_SEGMENTS, memory_key, remembered, segment_results, to_remember
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +44,7 @@ SEGMENTS_SECONDS = 15.0
 CHANGES_SECONDS = 20.0
 ROLL_UP_AFTER_MINUTES = 10
 LEASE = "monitor"
-MOST_SEGMENTS = 40
+TAIL_SHARE = 0.05
 
 
 class Reported(msgspec.Struct, frozen=True):
@@ -69,10 +74,10 @@ class Circumstances:
     notes: tuple[str, ...] = ()
     trouble: str | None = None
     changes: Changes = field(default_factory=Changes)
-    segments: bool = True  # a verdict per segment costs as much as one for the whole
+    segments: bool = True  # segments and tails too: a verdict per segment costs as much as one for the whole
 
 
-Pairs = dict[str, dict[int, PairState]]
+Pairs = Mapping[str, dict[int, PairState]]
 """By segment and weight exponent."""
 
 
@@ -94,9 +99,10 @@ def look(
     by_spec = stored is None or stored.decode() == spec.key
     states = stored_states(ledger, spec) if by_spec else folded_anew(ledger, spec)
     floor = _pairs(states("floor", 0, BASELINE)).get(OVERALL, {})
+    second_answers = Floor.read(ledger, settings, spec)
     candidates = []
     arms = [_arm_view(ledger, settings, INCUMBENT, "incumbent", 0, None)]
-    if settings.baseline is not None:
+    if settings.baseline is not None or settings.duplicates.enabled:
         arms.append(_arm_view(ledger, settings, BASELINE, "baseline", 0, reported.get(BASELINE)))
     for candidate in settings.candidates:
         epoch = _current(ledger.epochs(candidate.name))
@@ -105,9 +111,13 @@ def look(
         arms.append(_arm_view(ledger, settings, candidate.name, "candidate", number, heard))
         pairs = _pairs(states("pair", number, candidate.name)) if epoch is not None else {}
         context = _context(settings, policy, kinds, candidate.name, heard, pairs.get(OVERALL, {}), at)
+        calibration, pairs = second_answers.under(policy, pairs)
+        context = with_calibration(context, policy, calibration)
         latched = crossings(ledger, candidate.name, number)
         verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
         history = verdict_history(ledger, candidate.name, number)
+        segments = _segment_verdicts(policy, pairs, floor, context) if at.segments else {}
+        known = remembered(ledger.get_state(memory_key(policy, candidate.name, number))) if segments else {}
         candidates.append(
             CandidateView(
                 verdict=verdict,
@@ -115,7 +125,12 @@ def look(
                 epoch_started_unix_ms=epoch.started_unix_ms if epoch is not None else at.now_unix_ms,
                 since_unix_ms=history[-1][0] if history and history[-1][1] == verdict.word else None,
                 history=history,
-                segments=_segment_verdicts(policy, pairs, floor, context) if at.segments else (),
+                segments=tuple(segments.values()),
+                segment_results=segment_results(policy, segments, known),
+                tail=_tail(pairs.get(OVERALL, {}), policy, "candidate") if at.segments else None,
+                tail_reference=_tail(pairs.get(OVERALL, {}), policy, "reference") if at.segments else None,
+                change_levels={m: v for (name, m), v in at.changes.levels.items() if name == candidate.name},
+                calibration=calibration,
             )
         )
     return Snapshot(
@@ -136,6 +151,7 @@ def look(
                 end_offset=at.ends.get((p.topic, p.partition)),
                 gaps=p.gaps,
                 lost=p.lost,
+                newest_unix_ms=p.last_ts_unix_ms,
             )
             for p in positions
         ),
@@ -175,7 +191,7 @@ def stored_states(
 
 def _pairs(states: Iterable[tuple[AggregateKey, PairState]]) -> Pairs:
     """Cumulative pair states by segment and weight exponent."""
-    found: Pairs = defaultdict(dict)
+    found: dict[str, dict[int, PairState]] = defaultdict(dict)
     for key, state in states:
         known = found[key.segment].get(key.weight_exponent)
         if known is None:
@@ -266,21 +282,31 @@ def _context(
             policy,
             kinds,
             has_baseline=settings.baseline is not None,
+            has_duplicates=settings.duplicates.enabled,
             has_prices=settings.incumbent.price is not None
             and any(c.name == candidate and c.price is not None for c in settings.candidates),
         ),
     )
 
 
+def _tail(pairs: Mapping[int, PairState], policy: Policy, side: Literal["candidate", "reference"]) -> TailMean | None:
+    """The worst answers' mean, on answers of one weight only: an oversampled stratum is not its share of the traffic."""
+    held = [state for state in pairs.values() if state.score_candidate]
+    if len(held) != 1:
+        return None
+    scores = held[0].score_candidate if side == "candidate" else held[0].score_reference
+    return tail_mean(scores, TAIL_SHARE, policy.alpha.promote)
+
+
 def _segment_verdicts(
     policy: Policy, pairs: Pairs, floor: Mapping[int, PairState], context: Context
-) -> tuple[Verdict, ...]:
+) -> dict[str, Verdict]:
     """The largest segments, each as a verdict named by its segment; evidence of a part, never a decision."""
     sizes = {s: sum(p.pairs for p in parts.values()) for s, parts in pairs.items() if s != OVERALL}
     largest = sorted(sizes, key=lambda s: (-sizes[s], s))[:MOST_SEGMENTS]
-    return tuple(
-        decide(policy, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
-    )
+    return {
+        s: decide(policy, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
+    }
 
 
 def _needs_person(
@@ -328,7 +354,7 @@ class Monitor:
         self._leads = False
         self._said = False
         self._next_roll_up = self._next_sweep = self._next_segments = self._next_changes = 0.0
-        self._segments: dict[str, tuple[Verdict, ...]] = {}
+        self._slow: dict[str, CandidateView] = {}  # whose slow parts stand until they are computed again
         self._watch = ChangeWatch(ledger.get_state, ledger.put_state)
         self._changes = Changes()
         self.latest: Snapshot | None = None
@@ -392,15 +418,34 @@ class Monitor:
             snapshot = look(reader, self._settings, self._spec, self._settings.policy, self._kinds, at)
         if with_segments:
             self._next_segments = clock + SEGMENTS_SECONDS
-            self._segments = {view.verdict.candidate: view.segments for view in snapshot.candidates}
+            self._slow = {v.verdict.candidate: v for v in snapshot.candidates}
+            if self._leads:
+                self._remember_segments(snapshot)
         else:
-            views = (replace(v, segments=self._segments.get(v.verdict.candidate, ())) for v in snapshot.candidates)
-            snapshot = replace(snapshot, candidates=tuple(views))
+            snapshot = replace(snapshot, candidates=tuple(self._with_slow_parts(v) for v in snapshot.candidates))
         if self._leads:
             self._keep(snapshot, now)
         self.latest = snapshot
         for exporter in self._exporters:
             exporter.publish(snapshot)
+
+    def _with_slow_parts(self, view: CandidateView) -> CandidateView:
+        known = self._slow.get(view.verdict.candidate)
+        if known is None or known.epoch != view.epoch:
+            return view
+        return replace(
+            view,
+            segments=known.segments,
+            segment_results=known.segment_results,
+            tail=known.tail,
+            tail_reference=known.tail_reference,
+        )
+
+    def _remember_segments(self, snapshot: Snapshot) -> None:
+        for view in snapshot.candidates:
+            if view.segment_results:
+                key = memory_key(self._settings.policy, view.verdict.candidate, view.epoch)
+                self._ledger.put_state(key, to_remember(view.segment_results))
 
     def _look_for_changes(self) -> Changes:
         with self._ledger.snapshot() as reader:

@@ -8,11 +8,17 @@ from typing import NamedTuple
 from shadow.ledger.base import AggregateKey, ArmTotals
 from shadow.ledger.reading import Reader
 from shadow.ledger.refolding import STATE
+from shadow.loops.calibrating import Floor
 from shadow.loops.evaluator import QUIET
+from shadow.records import BASELINE
 from shadow.settings import Settings
 from shadow.stats import ArmState, FoldSpec, PairState, fold_calls
+from shadow.stats.aa import HourOf
+from shadow.verdict.calibrated import with_calibration
+from shadow.verdict.calibration import Calibration
 from shadow.verdict.decide import decide
 from shadow.verdict.evidence import Context, Evidence
+from shadow.verdict.result import Verdict
 
 State = PairState | ArmState
 
@@ -66,17 +72,28 @@ def recount(reader: Reader, settings: Settings, spec: FoldSpec) -> Recount:
     for candidate in settings.candidates:
         for epoch in reader.epochs(candidate.name):
             verdicts += 1
-            one, other = (
-                decide(
-                    settings.policy,
-                    Evidence(pairs=_pairs(s, epoch.id, candidate.name)),
-                    Context(candidate=candidate.name),
-                )
-                for s in (stored, again)
-            )
+            one, other = (_decided(s, settings, spec, epoch.id, candidate.name) for s in (stored, again))
             if one != other:
                 differences.append(f"the verdict on {candidate.name} in epoch {epoch.id} differs")
     return Recount(outcomes=outcomes, sums=len(again), verdicts=verdicts, swept=0, differences=tuple(differences))
+
+
+def _decided(
+    sums: dict[Sum, State], settings: Settings, spec: FoldSpec, epoch: int, candidate: str
+) -> tuple[Verdict, Calibration | None]:
+    """The verdict and its calibration: a function of the sums and the policy alone."""
+    floor = Floor(
+        (
+            (HourOf(place.segment, place.hour, place.weight_exponent), state)
+            for place, state in sums.items()
+            if isinstance(state, ArmState) and (place.kind, place.epoch, place.subject) == ("arm", 0, BASELINE)
+        ),
+        settings,
+        spec,
+    )
+    calibration, pairs = floor.under(settings.policy, _pairs(sums, epoch, candidate))
+    context = with_calibration(Context(candidate=candidate), settings.policy, calibration)
+    return decide(settings.policy, Evidence(pairs=pairs.get("all", {})), context), calibration
 
 
 def _counts_differ(
@@ -109,16 +126,11 @@ def _add_up(states: Iterator[tuple[AggregateKey, State]]) -> dict[Sum, State]:
     return sums
 
 
-def _pairs(sums: dict[Sum, State], epoch: int, candidate: str) -> dict[int, PairState]:
-    found: dict[int, list[PairState]] = defaultdict(list)
+def _pairs(sums: dict[Sum, State], epoch: int, candidate: str) -> dict[str, dict[int, PairState]]:
+    """A candidate's pairs by segment and weight exponent, over all hours."""
+    found: dict[str, dict[int, PairState]] = defaultdict(dict)
     for place, state in sums.items():
-        wanted = (place.kind, place.epoch, place.subject, place.segment) == ("pair", epoch, candidate, "all")
-        if wanted and isinstance(state, PairState):
-            found[place.weight_exponent].append(state)
-    result = {}
-    for exponent, states in found.items():
-        total = states[0]
-        for state in states[1:]:
-            total = total.merge(state)
-        result[exponent] = total
-    return result
+        if isinstance(state, PairState) and (place.kind, place.epoch, place.subject) == ("pair", epoch, candidate):
+            known = found[place.segment].get(place.weight_exponent)
+            found[place.segment][place.weight_exponent] = state if known is None else known.merge(state)
+    return dict(found)

@@ -15,6 +15,7 @@ import msgspec
 from shadow.errors import LedgerError, ShadowError, UnreachableError
 from shadow.loops import handoff
 from shadow.loops.intake import Chosen, Intake, Judged
+from shadow.loops.repeated import RepeatedRequests
 from shadow.records import ArmOutcome, ArmState, Call, FinishedCall, FinishedRecord
 from shadow.replay.arms import ArmFigures
 from shadow.sources.base import Delivered, PositionQuestion, Source
@@ -74,6 +75,7 @@ class Replayer:
         start_timeout_seconds: float,
         drain_seconds: float,
         keep_dead_payload: bool,
+        repeated: RepeatedRequests | None = None,
     ) -> None:
         self._make_source = source
         self._intake = intake
@@ -84,6 +86,7 @@ class Replayer:
         self._start_timeout_seconds = start_timeout_seconds
         self._drain_seconds = drain_seconds
         self._keep_dead_payload = keep_dead_payload
+        self._repeated = repeated
         self._source: Source | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._positions: dict[int, asyncio.Future[handoff.Position]] = {}
@@ -193,7 +196,8 @@ class Replayer:
         if not judged.chosen:
             self._finish(delivered, judged, ())
             return
-        task = asyncio.create_task(self._replay(delivered, judged))
+        earlier = [self._second_answer(chosen) for chosen in judged.chosen]  # now: in the order of the records
+        task = asyncio.create_task(self._replay(delivered, judged, earlier))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -211,9 +215,12 @@ class Replayer:
         """False while every candidate is paused (budget, governor); a down arm is an outcome, not a pause."""
         return any(arm.state != "paused" for arm in self._candidates)
 
-    async def _replay(self, delivered: Delivered, judged: Judged) -> None:
+    def _second_answer(self, chosen: Chosen) -> ArmOutcome | None:
+        return None if self._repeated is None else self._repeated.second_answer(chosen.call, chosen.selection)
+
+    async def _replay(self, delivered: Delivered, judged: Judged, earlier: list[ArmOutcome | None]) -> None:
         try:
-            finished = await asyncio.gather(*(self._replay_call(chosen) for chosen in judged.chosen))
+            finished = await asyncio.gather(*map(self._replay_call, judged.chosen, earlier))
         except Exception:  # the border of replay, as above
             self._defect("a record could not be replayed")
             broken = Judged(disposition="invalid", reason="internal_error", ts_unix_ms=judged.ts_unix_ms)
@@ -222,12 +229,13 @@ class Replayer:
         self._defects_in_a_row = 0
         self._finish(delivered, judged, tuple(finished))
 
-    async def _replay_call(self, chosen: Chosen) -> FinishedCall:
+    async def _replay_call(self, chosen: Chosen, earlier: ArmOutcome | None) -> FinishedCall:
         asked = list(self._candidates)
         if chosen.selection.baseline and self._baseline is not None:
             asked.append(self._baseline)
         outcomes = await asyncio.gather(self._incumbent.outcome(chosen.call), *(arm.ask(chosen.call) for arm in asked))
-        return FinishedCall(call=chosen.call, selection=chosen.selection, outcomes=tuple(outcomes))
+        found = (earlier,) if earlier is not None else ()
+        return FinishedCall(call=chosen.call, selection=chosen.selection, outcomes=(*outcomes, *found))
 
     def _finish(self, delivered: Delivered, judged: Judged, calls: tuple[FinishedCall, ...]) -> None:
         if self._broken:
@@ -269,18 +277,24 @@ class Replayer:
         while True:
             source = self._source
             ends = source.ends() if source is not None else None
+            records, size_bytes = source.outstanding() if source is not None else (0, 0)
             self._pipe.send(
                 handoff.Gauges(
                     intake_open=self._open,
                     arms=[_report(arm.figures()) for arm in self._arms],
                     ends=None if ends is None else [(t, p, end) for (t, p), end in ends.items()],
                     loop_lag_seconds=self._lag(),
-                    outstanding=len(self._tasks),
-                    outstanding_bytes=0,
-                    notes=dict(self._notes),
+                    outstanding=records,
+                    outstanding_bytes=size_bytes,
+                    notes={**self._notes, **self._repeats()},
                 )
             )
             await asyncio.sleep(GAUGES_SECONDS)
+
+    def _repeats(self) -> dict[str, int]:
+        """What became of repeated requests, where they are the noise floor."""
+        found = self._repeated
+        return {} if found is None else {f"repeated_{name}": count for name, count in found.counts.items()}
 
     async def _stop(self, jobs: list[asyncio.Task[None]]) -> None:
         """Stops intake, lets what is asked finish within the deadline, and says that nothing more will come."""

@@ -66,6 +66,10 @@ class Source(Protocol):
         """The end of every partition of the topic, owned or not; None while that is unknown (no topic, no broker)."""
         ...
 
+    def outstanding(self) -> tuple[int, int]:
+        """(records, bytes) delivered and not yet in the ledger: how full the window is."""
+        ...
+
     async def stop(self) -> None:
         """Stops delivering, leaves the group, within seconds."""
         ...

@@ -117,6 +117,10 @@ class JsonlRecords:
         self._leases.reload((topic, partition), lease_epoch)
         self._room.set()
 
+    def outstanding(self) -> tuple[int, int]:
+        """(records, bytes) delivered and not yet in the ledger."""
+        return self._leases.records, self._leases.bytes
+
     def ends(self) -> dict[tuple[str, int], int] | None:
         return None if self._end is None else {(self._topic, 0): self._end}
 

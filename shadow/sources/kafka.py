@@ -85,6 +85,10 @@ class KafkaRecords:
         if self._leases.reload((topic, partition), lease_epoch):
             self._reloaded = True
 
+    def outstanding(self) -> tuple[int, int]:
+        """(records, bytes) delivered and not yet in the ledger."""
+        return self._leases.records, self._leases.bytes
+
     def ends(self) -> dict[tuple[str, int], int] | None:
         return self._ends
 

@@ -6,7 +6,7 @@ The names here are the additive half, free of numpy. Inference lives in its modu
 
 from shadow.stats.arms import ArmState, histogram_quantile
 from shadow.stats.codec import merge_states
-from shadow.stats.fold import OVERALL, fold_call, fold_calls, fold_into
+from shadow.stats.fold import OVERALL, fold_call, fold_calls, fold_into, spread
 from shadow.stats.spec import FoldSpec, Metric, ScorerKind, parse_metric
 from shadow.stats.state import Pair, PairState, total
 
@@ -24,5 +24,6 @@ __all__ = [
     "histogram_quantile",
     "merge_states",
     "parse_metric",
+    "spread",
     "total",
 ]

@@ -17,7 +17,11 @@ from shadow.stats.state import Pair, PairState, Unknown
 OVERALL = "all"
 """The segment that every unit counts in."""
 
+Kind = Literal["pair", "arm", "floor"]
 Folded = dict[AggregateKey, PairState | ArmState]
+Shared = dict[tuple[Kind, int, str, int, int, tuple[str, ...]], PairState | ArmState]
+"""Sums by kind, epoch, subject, minute, weight exponent and *all* segments of a call: calls that share these are counted
+once, and their sum goes into each segment by `spread`, instead of every call into every segment."""
 
 _CAPACITY = "rate_limited"
 _SKIPPED = "unavailable"
@@ -40,27 +44,45 @@ def fold_call(rows: Sequence[OutcomeRow], spec: FoldSpec) -> Folded:
 
     Baseline against incumbent is folded by the same rules under kind "floor": the A/A noise of every gate.
     """
-    folded: Folded = {}
-    fold_into(folded, rows, spec)
-    return folded
+    shared: Shared = {}
+    fold_into(shared, rows, spec)
+    return spread(shared)
 
 
 def fold_calls(rows: Iterable[OutcomeRow], spec: FoldSpec) -> Folded:
     """Folds a stream of rows in the ledger's order (topic, partition, offset, call, arm) into one total."""
-    folded: Folded = {}
+    shared: Shared = {}
     for _, group in groupby(rows, key=lambda row: (row.topic, row.partition, row.offset, row.call)):
-        fold_into(folded, list(group), spec)
+        fold_into(shared, list(group), spec)
+    return spread(shared)
+
+
+def spread(shared: Shared) -> Folded:
+    """The sums by segment. Adding is exact in any order: the same bits as if each call had been added to each segment."""
+    folded: Folded = {}
+    for (kind, epoch, subject, minute, exponent, segments), state in shared.items():
+        for segment in segments:
+            key = AggregateKey(kind, epoch, subject, segment, minute, exponent)
+            known = folded.get(key)
+            if isinstance(state, ArmState):
+                arm = known if isinstance(known, ArmState) else ArmState()
+                arm.absorb(state)
+                folded[key] = arm
+            else:
+                pairs = known if isinstance(known, PairState) else PairState(state.spec)
+                pairs.absorb(state)
+                folded[key] = pairs
     return folded
 
 
-def fold_into(folded: Folded, rows: Sequence[OutcomeRow], spec: FoldSpec) -> None:
-    """Adds the deltas of one call to `folded` in place; a batch adds all its calls into one."""
+def fold_into(shared: Shared, rows: Sequence[OutcomeRow], spec: FoldSpec) -> None:
+    """Adds one call to `shared` in place; a batch adds all its calls into one, and `spread` makes deltas of it."""
     for row in rows:
-        for key in _keys("arm", row.epoch or 0, row.arm, row):
-            state = folded.get(key)
-            if not isinstance(state, ArmState):
-                state = folded[key] = ArmState()
-            state.add(row)
+        key = _key("arm", row.epoch or 0, row.arm, row)
+        state = shared.get(key)
+        if not isinstance(state, ArmState):
+            state = shared[key] = ArmState()
+        state.add(row)
     incumbent = next((row for row in rows if row.role == "incumbent"), None)
     if incumbent is None or not incumbent.counted or _outside_evidence(incumbent):
         return
@@ -69,9 +91,9 @@ def fold_into(folded: Folded, rows: Sequence[OutcomeRow], spec: FoldSpec) -> Non
         if row.role == "incumbent" or not row.counted or _outside_evidence(row):
             continue
         if row.role == "baseline":
-            _add(folded, "floor", 0, row, floor_pair(row, incumbent, spec), spec)
+            _add(shared, "floor", 0, row, floor_pair(row, incumbent, spec), spec)
         else:
-            _add(folded, "pair", row.epoch or 0, row, candidate_pair(row, incumbent, baseline, spec), spec)
+            _add(shared, "pair", row.epoch or 0, row, candidate_pair(row, incumbent, baseline, spec), spec)
 
 
 def candidate_pair(row: OutcomeRow, incumbent: OutcomeRow, baseline: OutcomeRow | None, spec: FoldSpec) -> Pair:
@@ -103,14 +125,17 @@ def candidate_pair(row: OutcomeRow, incumbent: OutcomeRow, baseline: OutcomeRow 
 
 
 def floor_pair(row: OutcomeRow, incumbent: OutcomeRow, spec: FoldSpec) -> Pair:
-    """Baseline against incumbent. A comparative score has no floor of its own: it is measured against this arm already."""
+    """Baseline against incumbent. A comparative score has no floor of its own: it is measured against this arm already.
+
+    An earlier answer of production, which nobody asked for, says nothing of failures: only answers are found again.
+    """
     pair = candidate_pair(row, incumbent, None, spec)
     return Pair(
         id=pair.id,
         ts_unix_ms=pair.ts_unix_ms,
         score=pair.score if spec.quality_kind != "comparative" else (None, None),
         violation=pair.violation,
-        failure=pair.failure,
+        failure=pair.failure if row.asked else (None, None),
         latency_seconds=pair.latency_seconds,
         recorded_seconds=pair.recorded_seconds,
         cost_usd=pair.cost_usd,
@@ -202,16 +227,16 @@ def _latency(row: OutcomeRow, unknown: list[Unknown]) -> float | None:
 
 
 def _add(
-    folded: Folded, kind: Literal["pair", "floor"], epoch: int, row: OutcomeRow, pair: Pair, spec: FoldSpec
+    shared: Shared, kind: Literal["pair", "floor"], epoch: int, row: OutcomeRow, pair: Pair, spec: FoldSpec
 ) -> None:
-    for key in _keys(kind, epoch, row.arm, row):
-        state = folded.get(key)
-        if not isinstance(state, PairState):
-            state = folded[key] = PairState(spec.key)
-        state.add(pair, spec)
+    key = _key(kind, epoch, row.arm, row)
+    state = shared.get(key)
+    if not isinstance(state, PairState):
+        state = shared[key] = PairState(spec.key)
+    state.add(pair, spec)
 
 
-def _keys(kind: Literal["pair", "arm", "floor"], epoch: int, subject: str, row: OutcomeRow) -> list[AggregateKey]:
+def _key(kind: Kind, epoch: int, subject: str, row: OutcomeRow) -> tuple[Kind, int, str, int, int, tuple[str, ...]]:
     minute = 0 if row.ts_unix_ms is None else row.ts_unix_ms // 60_000
-    segments = dict.fromkeys((OVERALL, *row.segments))
-    return [AggregateKey(kind, epoch, subject, s, minute, row.weight_exponent) for s in segments]
+    segments = tuple(dict.fromkeys((OVERALL, *row.segments)))
+    return kind, epoch, subject, minute, row.weight_exponent, segments

@@ -24,10 +24,10 @@ def log_adjusted_supremum(log_supremum: float) -> float:
 
     Needed when "the largest ever seen" is reported or latched (Dawid et al. 2011; sqrt(x) - 1 is an adjuster).
     """
-    if log_supremum <= 0.0:
-        return -math.inf
     half = log_supremum / 2.0
-    return half + math.log1p(-math.exp(-half))
+    if half <= 0.0:
+        return -math.inf
+    return half + math.log(-math.expm1(-half))
 
 
 def log_mean(log_e_values: Sequence[float], count: int) -> float:

@@ -19,6 +19,9 @@ MetricName = Literal["violation", "failure", "score", "tail", "slow", "latency"]
 _TAIL = re.compile(r"score\s*<\s*(\d*\.?\d+)")
 _SLOW = re.compile(r"latency\s*>\s*(\d*\.?\d+)")
 
+FLAGGED = 0.5
+"""A comparative score below it is a flag: a difference that the scorer names. Counted for every comparative quality."""
+
 METRICS = ("violation", "failure", "score", "score<0.3 (any threshold)", "latency", "latency>2 (any number of seconds)")
 """The spellings that a gate's `metric` may have, for messages."""
 
@@ -82,6 +85,7 @@ class FoldSpec:
     def from_policy(cls, policy: Policy, scorer_kinds: Mapping[str, ScorerKind]) -> "FoldSpec":
         """The specification of a policy, given the kind of every configured scorer by name.
 
+        A comparative quality is always counted in pairs below `FLAGGED` too: the excess of flags over the A/A rate.
         Violation scorers that are not configured are left out (the default policy names more than the default
         scorers; `problems` and `evaluable` say so). An unconfigured quality scorer counts as absolute: it never scores.
         """
@@ -93,6 +97,8 @@ class FoldSpec:
                 (tails if metric.name == "tail" else slow).add(metric.threshold)
             if gate.max_seconds is not None:
                 slow.add(gate.max_seconds)
+        if scorer_kinds.get(policy.quality) == "comparative":
+            tails.add(FLAGGED)
         violations = tuple(sorted({name for name in policy.violation if name in scorer_kinds}))
         return cls(
             quality=policy.quality,

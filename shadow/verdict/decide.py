@@ -31,9 +31,10 @@ def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool
     """
     items = len(policy.gates) + 1
     levels = Levels(promote=policy.alpha.promote, reject=policy.alpha.reject, items=items)
-    measured = [measure(gate, evidence.pairs, levels) for gate in policy.gates]
+    measured = [_frozen(measure(gate, evidence.pairs, levels), gate.id, context) for gate in policy.gates]
     worth = _weigh(policy, evidence.pairs, policy.alpha.promote)
-    shares = [m.share for m in measured] + [_utility_share(policy, evidence.pairs, worth, levels)]
+    of_utility = -math.inf if UTILITY in context.frozen else _utility_share(policy, evidence.pairs, worth, levels)
+    shares = [m.share for m in measured] + [of_utility]
     crossed = _Crossings(policy, evidence)
     rejected = crossed.reaches("rejected", None, log_mean(shares, items) >= levels.ln_reject)
     results = [
@@ -135,6 +136,11 @@ def _result(
         violated_at_n=violated.n if violated is not None else None,
         reason=blocked.reason if blocked is not None and not m.n else "",
     )
+
+
+def _frozen(m: Measured, gate: str, context: Context) -> Measured:
+    """What a gate measured; while it is frozen it is shown as it is, and speaks neither for nor against."""
+    return replace(m, proven=False, paged=False, share=-math.inf) if gate in context.frozen else m
 
 
 def _state(m: Measured, blocked: Blocked | None, *, violated: bool, proven: bool) -> GateState:

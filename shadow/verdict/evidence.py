@@ -57,6 +57,8 @@ class Context:
 
     `blocked` is `policy.evaluable(...)` by gate id ("utility" for the utility); it applies while a gate has no data.
     `alarm`, `mix_drift` and `scorer_drift` are sentences for a person, None while there is no such thing.
+    `frozen` are ids of gates ("utility" too) whose evidence may cross nothing at this look, because what they measure
+    against is moving; what they crossed before stands.
     """
 
     candidate: str
@@ -68,6 +70,7 @@ class Context:
     scorer_drift: str | None = None
     records_per_day: float | None = None
     blocked: Mapping[str, Blocked] = field(default_factory=dict)
+    frozen: frozenset[str] = frozenset()
 
 
 def differences(pairs: Pairs) -> dict[int, NDArray[np.int64]]:
@@ -107,11 +110,12 @@ def moments(pairs: Pairs, name: str) -> dict[int, Moments]:
 
 
 class CrossingKeys:
-    """Keys of crossings: kind, gate, and a hash of what the crossing means (limits, error rates, scorers)."""
+    """Keys of crossings: kind, gate, and a hash of what the crossing means (limits, error rates, scorers, stated routes)."""
 
     def __init__(self, policy: Policy) -> None:
+        stated = [sorted(policy.routes.items())] if policy.routes else []
         self._shared = msgspec.json.encode(
-            [policy.quality, sorted(policy.violation), policy.alpha.promote, policy.alpha.reject]
+            [policy.quality, sorted(policy.violation), policy.alpha.promote, policy.alpha.reject, *stated]
         )
         utility = b"" if policy.utility is None else policy.utility.model_dump_json().encode()
         self._gates = {gate.id: gate.model_dump_json().encode() for gate in policy.gates}

@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from shadow.verdict.calibrated import as_object
+from shadow.verdict.calibration import Calibration
 from shadow.verdict.result import GateResult, Verdict
 
 
@@ -17,8 +19,11 @@ def look_line(verdict: Verdict) -> dict[str, Any]:
     return {"n": verdict.n, "verdict": verdict.word, "gates": gates}
 
 
-def last_line(verdict: Verdict, first: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The verdict whole. `first` is {"n", "verdict"} of the first look that was not hold, None when there was none."""
+def last_line(
+    verdict: Verdict, first: Mapping[str, Any] | None, calibration: Calibration | None = None
+) -> dict[str, Any]:
+    """The verdict whole. `first` is {"n", "verdict"} of the first look that was not hold, None when there was none;
+    `calibration` adds what a comparative quality was measured against."""
     line: dict[str, Any] = {
         "n": verdict.n,
         "verdict": verdict.word,
@@ -35,6 +40,8 @@ def last_line(verdict: Verdict, first: Mapping[str, Any] | None) -> dict[str, An
             "upper": verdict.utility_upper,
             "terms": {t.name: [t.lower, t.point, t.upper] for t in verdict.utility},
         }
+    if calibration is not None:
+        line["calibration"] = as_object(calibration)
     return line
 
 

@@ -58,15 +58,19 @@ def evaluable(
     has_prices: bool,
     has_latency: bool = True,
     has_recorded_latency: bool = True,
+    has_duplicates: bool = False,
 ) -> dict[str, Blocked]:
     """Which gates can never be decided with this configuration, by id (the utility as "utility"), and what to change.
 
+    `has_duplicates`: repeated requests calibrate a comparative quality, though no latency.
     `has_prices`: both the incumbent and the candidate have one. An empty result: everything can be decided.
     """
     blocked: dict[str, Blocked] = {}
+    has_floor = has_baseline or has_duplicates
     for gate in policy.gates:
+        latency = (has_latency, has_recorded_latency)
         reason = next(
-            _lacks(gate, policy, scorers, has_baseline=has_baseline, latency=(has_latency, has_recorded_latency)), None
+            _lacks(gate, policy, scorers, has_floor=has_floor, has_baseline=has_baseline, latency=latency), None
         )
         if reason is not None:
             blocked[gate.id] = reason
@@ -76,7 +80,7 @@ def evaluable(
                 "no price of both arms; add `price` to the incumbent and the candidate, or set utility.cost to 0"
             )
             blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason_text)
-        elif policy.utility.quality and (reason := _quality_lacks(policy, scorers, has_baseline)):
+        elif policy.utility.quality and (reason := _quality_lacks(policy, scorers, has_floor)):
             blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason.reason)
     return blocked
 
@@ -115,14 +119,20 @@ def _readable(kind: str) -> str:
 
 
 def _lacks(
-    gate: Gate, policy: Policy, scorers: Mapping[str, ScorerKind], *, has_baseline: bool, latency: tuple[bool, bool]
+    gate: Gate,
+    policy: Policy,
+    scorers: Mapping[str, ScorerKind],
+    *,
+    has_floor: bool,
+    has_baseline: bool,
+    latency: tuple[bool, bool],
 ) -> Iterator[Blocked]:
     metric = parse_metric(gate.metric)
     if metric is None:
         yield Blocked(state="not_evaluable", reason=f"no metric is called {gate.metric!r}")
         return
     if metric.name in ("score", "tail"):
-        reason = _quality_lacks(policy, scorers, has_baseline)
+        reason = _quality_lacks(policy, scorers, has_floor)
         if reason is not None:
             yield reason
     if metric.name == "violation" and not any(name in scorers for name in policy.violation):
@@ -152,11 +162,11 @@ def _latency_lacks(gate: Gate, metric: Metric, *, has_baseline: bool, latency: t
         )
 
 
-def _quality_lacks(policy: Policy, scorers: Mapping[str, ScorerKind], has_baseline: bool) -> Blocked | None:
+def _quality_lacks(policy: Policy, scorers: Mapping[str, ScorerKind], has_floor: bool) -> Blocked | None:
     kind = scorers.get(policy.quality)
     if kind is None:
         return Blocked(state="not_evaluable", reason=f"no scorer is called {policy.quality!r}; add it to `scorers`")
-    if kind == "comparative" and not has_baseline:
+    if kind == "comparative" and not has_floor:
         return Blocked(
             state="uncalibrated",
             reason=f"{policy.quality} measures change, and change is not harm: without `baseline` (the incumbent asked "

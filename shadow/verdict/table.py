@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from shadow.settings import Policy
 from shadow.verdict import words
+from shadow.verdict.calibrated import lines as calibration_lines
+from shadow.verdict.calibration import Calibration
 from shadow.verdict.result import GateResult, UtilityTerm, Verdict
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ _WORDS = {"promote": "bold green", "reject": "bold red", "hold": "bold yellow"}
 _COLUMNS = ("", "gate", "asks", "effect", "between", "n")
 
 
-def render(verdict: Verdict, policy: Policy | None = None) -> "RenderableType":
-    """A rich renderable: headline, sentence, one row a gate, the utility's terms, further reasons to hold.
+def render(verdict: Verdict, policy: Policy | None = None, calibration: Calibration | None = None) -> "RenderableType":
+    """A rich renderable: headline, sentence, one row a gate, the utility's terms, the noise floor, further reasons to hold.
 
     `policy` adds quantiles to the wording; without it the gates' results alone are read.
     """
@@ -45,22 +47,28 @@ def render(verdict: Verdict, policy: Policy | None = None) -> "RenderableType":
     ]
     if verdict.utility:
         parts += [Text(""), Text(_utility_line(verdict))]
+    if calibration is not None:
+        parts += [Text(""), *(Text(line) for line in calibration_lines(calibration))]
     parts += [Text(f"  {hold.reason}: {hold.detail}", style="dim") for hold in verdict.holds[1:]]
     return Group(*parts)
 
 
-def text(verdict: Verdict, policy: Policy | None = None, *, width: int = 120) -> str:
+def text(
+    verdict: Verdict, policy: Policy | None = None, calibration: Calibration | None = None, *, width: int = 120
+) -> str:
     """The same as plain text without colours."""
     from io import StringIO
 
     from rich.console import Console
 
     buffer = StringIO()
-    Console(file=buffer, width=width, color_system=None, legacy_windows=False).print(render(verdict, policy))
+    Console(file=buffer, width=width, color_system=None, legacy_windows=False).print(
+        render(verdict, policy, calibration)
+    )
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
-def markdown(verdict: Verdict, policy: Policy | None = None) -> str:
+def markdown(verdict: Verdict, policy: Policy | None = None, calibration: Calibration | None = None) -> str:
     """The verdict as a comment for a pull request."""
     lines = [
         f"### Shadow: {_md(words.headline(verdict))}",
@@ -76,6 +84,8 @@ def markdown(verdict: Verdict, policy: Policy | None = None) -> str:
         lines.append(f"| {mark} {state} | {name} | {' | '.join(_md(cell) for cell in _cells(gate, policy))} |")
     if verdict.utility:
         lines += ["", _md(_utility_line(verdict))]
+    if calibration is not None:
+        lines += ["", *(f"- {_md(line)}" for line in calibration_lines(calibration))]
     lines += ["", *(f"- `{hold.reason}`: {_md(hold.detail)}" for hold in verdict.holds)] if verdict.holds else []
     lines += ["", "Each bound holds alone, however often anyone looked."]
     return "\n".join(lines) + "\n"

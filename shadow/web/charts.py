@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shadow.verdict.result import GateResult
 
-_LEFT, _RIGHT = -2.0, 2.0
+LEFT, RIGHT = -2.0, 2.0
 _WHEN_LIMIT_IS_NO_CHANGE = 0.1
 
 
@@ -26,10 +26,10 @@ class EffectBar:
     over_right: bool
 
 
-def _unit(gate: GateResult) -> tuple[float, float]:
-    """(no difference, distance from there to the limit)."""
-    nothing = 1.0 if gate.kind == "quantile_ratio" else 0.0
-    distance = gate.limit - nothing
+def unit(kind: str, limit: float) -> tuple[float, float]:
+    """(no difference, distance from there to the limit) of a gate."""
+    nothing = 1.0 if kind == "quantile_ratio" else 0.0
+    distance = limit - nothing
     return nothing, distance if distance > 0 else _WHEN_LIMIT_IS_NO_CHANGE
 
 
@@ -37,13 +37,13 @@ def effect_bar(gate: GateResult) -> EffectBar | None:
     """The marks of one gate, None when its interval is unknown."""
     if gate.lower is None or gate.upper is None:
         return None
-    nothing, distance = _unit(gate)
+    nothing, distance = unit(gate.kind, gate.limit)
 
     def scaled(value: float) -> float:
         return (value - nothing) / distance
 
     def at(value: float) -> float:
-        return round(100 * (min(max(scaled(value), _LEFT), _RIGHT) - _LEFT) / (_RIGHT - _LEFT), 2)
+        return round(100 * (min(max(scaled(value), LEFT), RIGHT) - LEFT) / (RIGHT - LEFT), 2)
 
     start, end = at(gate.lower), at(gate.upper)
     return EffectBar(
@@ -51,8 +51,8 @@ def effect_bar(gate: GateResult) -> EffectBar | None:
         limit=at(gate.limit),
         start=start,
         width=max(round(end - start, 2), 0.8),
-        point=at(gate.point) if gate.point is not None and _LEFT <= scaled(gate.point) <= _RIGHT else None,
+        point=at(gate.point) if gate.point is not None and LEFT <= scaled(gate.point) <= RIGHT else None,
         floor=None if gate.floor is None else at(gate.floor),
-        over_left=scaled(gate.lower) < _LEFT,
-        over_right=scaled(gate.upper) > _RIGHT,
+        over_left=scaled(gate.lower) < LEFT,
+        over_right=scaled(gate.upper) > RIGHT,
     )

@@ -1,5 +1,6 @@
 """What the pages say of candidates: snapshots turned into words and positions. Pure functions; templates only place them."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from shadow.exporters.base import ArmView, CandidateView, Quantiles, Snapshot
 from shadow.records import INCUMBENT, VerdictWord
 from shadow.settings import Policy
+from shadow.stats.segments import SegmentState
 from shadow.verdict.result import GateResult, GateState, HoldReason, UtilityTerm, Verdict
+from shadow.verdict.segments import SegmentResult
 from shadow.web import formats as f
 from shadow.web.charts import EffectBar, effect_bar
 from shadow.web.wellbeing import Fact
@@ -173,8 +176,19 @@ def card(view: CandidateView, snapshot: Snapshot, policy: Policy) -> CandidateCa
             ),
             _compared("Failures", failure_share(mine), failure_share(incumbent), lambda v: f.percent(v, 2)),
             _findings_fact(mine, incumbent),
+            *_tail_fact(view),
         ),
     )
+
+
+def _tail_fact(view: CandidateView) -> tuple[Fact, ...]:
+    """The depth of the tail, beside the reference's: a report that decides nothing. Empty without scores."""
+    mine, other = view.tail, view.tail_reference
+    if mine is None:
+        return ()
+    beside = "" if other is None else f"; reference {other.point:.2f}"
+    name = f"Mean of the lowest {f.percent(mine.share, 0)} of scores"
+    return (Fact(name=name, value=f"{mine.point:.2f}", note=f"{mine.lower:.2f} to {mine.upper:.2f}{beside}"),)
 
 
 def _findings_fact(mine: ArmView | None, incumbent: ArmView | None) -> Fact:
@@ -186,6 +200,56 @@ def _findings_fact(mine: ArmView | None, incumbent: ArmView | None) -> Fact:
         excess = here / mine.outcomes - there / incumbent.outcomes
         tone = "bad" if excess > 0.005 else ""
     return Fact(name="Findings", value=f.count(here), note=note, tone=tone)
+
+
+SEGMENT_STATES: dict[SegmentState, tuple[str, str]] = {
+    "worse": ("worse", "violated"),
+    "not_worse": ("not worse", "proven"),
+    "insufficient": ("insufficient evidence", "undecided"),
+}
+"""Words of a segment's state, and the gate state that has its look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRow:
+    """One segment: its state, and the gate that most speaks against it."""
+
+    name: str
+    n: str
+    state: str
+    look: str
+    alarm: bool
+    gate: str
+    interval: str
+    point: str
+    limit: str
+    evidence: str
+
+
+def segment_rows(results: Iterable[SegmentResult]) -> tuple[SegmentRow, ...]:
+    """Segments as lines, in their order."""
+    return tuple(_segment_row(result) for result in results)
+
+
+def _segment_row(result: SegmentResult) -> SegmentRow:
+    gate = result.gate
+    state, look = SEGMENT_STATES[result.state]
+    known = gate is not None and gate.point is not None
+    lower, point, upper = (
+        (f.effect(gate.kind, v) for v in (gate.lower, gate.point, gate.upper)) if gate is not None else (f.NO_DATA,) * 3
+    )
+    return SegmentRow(
+        name=result.segment,
+        n=f.count(result.n),
+        state=state,
+        look=look,
+        alarm=result.alarm,
+        gate=gate.id if gate is not None else f.NO_DATA,
+        interval=_interval(lower, upper) if known else "",
+        point=point,
+        limit=f.limit(gate.kind, gate.limit).replace("at most ", "") if gate is not None else f.NO_DATA,
+        evidence=f.signed(result.log_evalue, 1) if math.isfinite(result.log_evalue) else f.NO_DATA,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ from starlette.responses import HTMLResponse, Response
 from shadow.exporters.base import Snapshot
 from shadow.web import formats, pages, wellbeing
 from shadow.web.compare import LIST_CHARACTERS, PAGE_CHARACTERS, pair
+from shadow.web.floors import floor_view
 from shadow.web.state import CallKey, WebState
+from shadow.web.trails import trail_view
 from shadow.web.worst import SHOWS
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -81,8 +83,11 @@ class Pages:
             view=view,
             card=pages.card(view, snapshot, self._state.policy),
             utility=pages.utility_rows(view.verdict),
+            floor=floor_view(view.calibration),
             history=pages.history(view, snapshot.at_unix_ms),
             failures=pages.failure_kinds(next((arm for arm in snapshot.arms if arm.arm == name), None)),
+            trails=[trail_view(trail) for trail in self._state.trails(name)],
+            segments=pages.segment_rows(view.segment_results),
             words=pages.WORDS,
         )
 

@@ -90,7 +90,7 @@ class _Site:
         return self._pages.overview()
 
     async def candidate(self, request: Request) -> Response:
-        return self._pages.candidate(request.path_params["name"])
+        return await self._asked(self._pages.candidate, request.path_params["name"])
 
     async def calls(self, request: Request) -> Response:
         query = request.query_params

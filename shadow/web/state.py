@@ -7,6 +7,7 @@ from typing import Any, Literal
 from shadow.exporters.base import Snapshot
 from shadow.ledger.base import OutcomeRow
 from shadow.settings import Policy
+from shadow.verdict.trail import GateTrail
 
 Show = Literal["worst", "findings", "failures"]
 
@@ -34,8 +35,9 @@ class CallView:
 class WebState:
     """The ports of the pages.
 
-    `snapshot`, `health` and `ready` return at once. `metrics` (the Accept header in, body and content type out), `calls`
-    and `call` may block: they run in threads. `health` and `ready` answer a mapping with `ok` and, when not, `reasons`.
+    `snapshot`, `health` and `ready` return at once. `metrics` (the Accept header in, body and content type out), `calls`,
+    `call` and `trails` (the evidence over time of a configured candidate) may block: they run in threads.
+    `health` and `ready` answer a mapping with `ok` and, when not, `reasons`.
     `token` guards pages and API where set; `allowed_hosts` are the accepted Host headers, none of them accepts all.
     """
 
@@ -45,6 +47,7 @@ class WebState:
     ready: Callable[[], Mapping[str, Any]]
     calls: Callable[[str, Show, int], Sequence[CallView]]
     call: Callable[[CallKey], CallView | None]
+    trails: Callable[[str], Sequence[GateTrail]]
     policy: Policy
     about: Mapping[str, str] = field(default_factory=dict)
     token: str | None = None

@@ -14,9 +14,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
 
 from shadow.exporters import catalogue as c
+from shadow.exporters.base import PartitionView
 from shadow.exporters.catalogue import series_count
 from shadow.exporters.prometheus import PrometheusExporter, process_registry
 from shadow.exporters.runtime import RuntimeView
+from shadow.exporters.snapshots import snapshot_values
 from shadow.settings import Settings
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
@@ -76,7 +78,7 @@ def test_a_committed_outcome_is_counted_with_its_figures() -> None:
     assert read(c.RETRIES, arm) == 2
     assert read(c.TRUNCATED, arm, "support") == 1
     assert read(c.SCORE, arm, "agreement") == 1
-    assert read(c.UNSCORED, arm, "relevance", "no prompt") == 1
+    assert read(c.UNSCORED, arm, "relevance", "no_prompt") == 1
     assert read(c.SCORE_LABELS, arm, "agreement", "same") == 1
     assert read(c.RECORDS, "not_sampled") == 2
     assert read(c.COMMIT_DURATION) == 1
@@ -193,6 +195,31 @@ def test_effects_are_split_by_unit_and_state_sets_have_one_1() -> None:
     assert states.count(0.0) == len(states) - 1
     assert read(c.HOLD, "llama-8b-int4", "too_early") == 1
     assert read(c.HOLD, "llama-8b-int4", "stale") == 0
+
+
+def test_segments_have_one_state_each_and_only_alarms_are_1() -> None:
+    values = snapshot_values(a_snapshot())
+    of = {k[1:]: v for k, v in values["shadow_segment_state"].items() if k[0] == "qwen3-4b"}
+
+    assert of["route=claims", "worse"] == of["route=support", "not_worse"] == of["route=search", "insufficient"] == 1
+    assert sum(of.values()) == 3
+    alarms = {k[1]: v for k, v in values["shadow_segment_alarm"].items()}
+    assert alarms == {"route=claims": 1, "route=support": 0, "route=search": 0}
+
+
+def test_a_partition_at_its_end_is_not_late_and_an_unknown_end_is_unknown() -> None:
+    waiting = PartitionView(
+        topic="t", partition=0, first_offset=0, next_offset=5, end_offset=9, newest_unix_ms=NOW_MS - 90_000
+    )
+    partitions = (
+        waiting,
+        replace(waiting, partition=1, next_offset=9),
+        replace(waiting, partition=2, end_offset=None),
+        replace(waiting, partition=3, newest_unix_ms=None),
+    )
+    lags = snapshot_values(a_snapshot(partitions=partitions))["shadow_watermark_lag_seconds"]
+
+    assert lags == {("t", "0"): 90.0, ("t", "1"): 0.0}
 
 
 def test_a_change_of_the_verdict_is_counted_once() -> None:

@@ -185,6 +185,46 @@ def test_baseline_against_incumbent_is_the_floor() -> None:
     assert pair_state([row("incumbent"), row("baseline")], COMPARATIVE, kind="floor").score.n == 0
 
 
+@law
+@given(
+    st.lists(
+        st.tuples(
+            st.sets(st.sampled_from(["de", "en", "chat", "all"]), max_size=3),
+            st.integers(0, 2),
+            st.floats(0, 1),
+            st.sampled_from([None, "http_5xx", "timeout"]),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_a_batch_folds_to_the_sum_of_its_calls_bit_for_bit(
+    calls: list[tuple[set[str], int, float, str | None]],
+) -> None:
+    groups = []
+    for offset, (segments, minute, score, failure) in enumerate(calls):
+        shared: dict[str, Any] = {"offset": offset, "segments": tuple(sorted(segments)), "ts_unix_ms": minute * 60_000}
+        mine = row(failure=failure, scores={"rel": score, "leakage": 1.0, "refusal": None}, **shared)
+        groups.append([row("incumbent", **shared), mine])
+    alone: Folded = {}
+    for group in groups:
+        for key, state in fold_call(group, ABSOLUTE).items():
+            alone[key] = alone[key].merge(state) if key in alone else state  # type: ignore[arg-type]
+
+    together = fold_calls([r for group in groups for r in group], ABSOLUTE)
+
+    assert {k: s.to_bytes() for k, s in together.items()} == {k: s.to_bytes() for k, s in alone.items()}
+
+
+def test_sums_of_segments_are_no_shared_objects() -> None:
+    folded = fold_call([row("incumbent", segments=("de",)), row(segments=("de",))], ABSOLUTE)
+    overall, part = (folded[k] for k in folded if k.kind == "pair")
+    before = part.to_bytes()
+    overall.absorb(overall.merge(type(overall)(ABSOLUTE.key)))  # type: ignore[arg-type, call-arg]
+
+    assert part.to_bytes() == before
+
+
 def test_no_rows_fold_to_nothing() -> None:
     assert fold_call([], ABSOLUTE) == {}
     assert fold_call([row()], ABSOLUTE).keys() == {k for k in fold_call([row()], ABSOLUTE) if k.kind == "arm"}
@@ -252,7 +292,7 @@ def test_a_specification_leaves_out_scorers_that_nobody_configured() -> None:
     spec = FoldSpec.from_policy(Policy(), {"agreement": "comparative", "refusal": "absolute", "drift": "comparative"})
 
     assert (spec.quality_kind, spec.violations, spec.tails, spec.slow_seconds) == (
-        "comparative", ("refusal",), (0.3,), (2.0,),
+        "comparative", ("refusal",), (0.3, 0.5), (2.0,),
     )  # fmt: skip
 
 

@@ -171,6 +171,11 @@ def test_e_bh_is_monotone_in_alpha(log_e: list[float], alpha: float) -> None:
     assert set(multiple.e_bh(log_e, alpha)) <= set(multiple.e_bh(log_e, alpha * 2))
 
 
+@pytest.mark.parametrize("tiny", [5e-324, 2e-191, 1e-17, 1e-9])
+def test_an_adjusted_supremum_bears_the_smallest_rise(tiny: float) -> None:
+    assert multiple.log_adjusted_supremum(tiny) < -19
+
+
 def test_an_adjusted_supremum_is_smaller_and_zero_at_the_start() -> None:
     assert multiple.log_adjusted_supremum(0.0) == -math.inf
     assert multiple.log_adjusted_supremum(math.log(400)) == pytest.approx(math.log(19))

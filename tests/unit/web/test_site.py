@@ -11,7 +11,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders_snapshot import NOW_MS, a_settings, a_snapshot, a_verdict, an_outcome, empty_snapshot
+from builders_snapshot import (
+    NOW_MS,
+    a_settings,
+    a_snapshot,
+    a_trail,
+    a_verdict,
+    an_outcome,
+    empty_snapshot,
+    rejected_gates,
+    some_segments,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -44,6 +54,7 @@ def a_state(snapshot: Snapshot | None = None, call: CallView | None = None, **ch
         "ready": lambda: {"ok": False, "reasons": ["scorers are loading"]},
         "calls": lambda candidate, show, most: [view],
         "call": lambda key: view if key == KEY else None,
+        "trails": lambda candidate: [a_trail(gate) for gate in rejected_gates()],
         "policy": a_settings().policy,
     }
     return WebState(**(fields | changes))
@@ -72,6 +83,39 @@ def test_the_overview_says_verdict_reason_since_when_and_figures_of_every_candid
         "read minus dispositions",
     ):
         assert expected in page, expected
+
+
+def test_a_candidate_shows_its_segments_and_how_the_evidence_grew() -> None:
+    page = a_client().get("/candidates/qwen3-4b").text
+
+    assert page.index("route=claims") < page.index("route=support") < page.index("route=search")
+    for words in ("insufficient evidence", "not worse", "alarm", "Evidence over time", "safety over 4,812 pairs: now"):
+        assert words in page
+    assert page.count('class="trail"') == 2 * 7 - 1  # the ratio of quantiles is decided by its interval
+
+
+def test_the_depth_of_the_tail_is_reported_beside_the_references() -> None:
+    page = a_client().get("/candidates/qwen3-4b").text
+
+    assert "Mean of the lowest 5 % of scores" in page
+    assert "0.31 to 0.44; reference 0.53" in page
+    assert "Mean of the lowest" not in a_client().get("/candidates/llama-8b-int4").text
+
+
+def test_names_of_segments_are_text() -> None:
+    snapshot = a_snapshot()
+    rejected = next(v for v in snapshot.candidates if v.verdict.candidate == "qwen3-4b")
+    hostile = replace(rejected, segment_results=(replace(some_segments()[0], segment=f"route={HOSTILE}"),))
+    page = a_client(a_state(replace(snapshot, candidates=(hostile,)))).get("/candidates/qwen3-4b").text
+
+    assert "route=&lt;/div&gt;&lt;script&gt;" in page
+    assert "<script>alert" not in page
+
+
+def test_a_candidate_without_evidence_has_no_drawing_over_time() -> None:
+    page = a_client(a_state(empty_snapshot(), trails=lambda candidate: ())).get("/candidates/cand-a").text
+
+    assert "Evidence over time" not in page
 
 
 def test_an_unaccounted_record_and_a_monitor_that_stopped_looking_are_red() -> None:

@@ -6,16 +6,18 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
-from builders_snapshot import an_outcome, proven_gates, rejected_gates, young_gates
+from builders_snapshot import a_trail, an_outcome, proven_gates, rejected_gates, young_gates
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadow.records import Disposition, VerdictWord
+from shadow.stats.segments import SegmentState
 from shadow.verdict.result import GateResult, GateState, HoldReason
 from shadow.web import formats, pages, wellbeing
 from shadow.web.charts import effect_bar
 from shadow.web.compare import differences
 from shadow.web.state import CallKey
+from shadow.web.trails import trail_view
 from shadow.web.worst import WorstCalls
 
 
@@ -171,8 +173,42 @@ def test_one_call_is_found_here_or_by_its_text_or_not_at_all() -> None:
     assert worst.call(replace(key, offset=1_000)) is None
 
 
+def test_the_drawing_over_time_stays_inside_and_ends_where_the_bar_is() -> None:
+    for gate in (*proven_gates(), *rejected_gates(), *young_gates()):
+        view = trail_view(a_trail(gate))
+        places = [tuple(map(float, p.split(","))) for p in f"{view.band} {view.line} {view.ok} {view.bad}".split()]
+        assert all(0 <= x <= 100 and 0 <= y <= 100 for x, y in places)
+        bar = effect_bar(gate)
+        if bar is None:
+            assert view.band == view.line == ""
+            continue
+        newest = view.line.split()[-1]
+        assert newest.startswith("100,")
+        if bar.point is not None:
+            assert float(newest.split(",")[1]) == pytest.approx(100 - bar.point, abs=0.02)
+
+
+def test_the_interval_over_time_narrows_from_left_to_right() -> None:
+    view = trail_view(a_trail(next(g for g in proven_gates() if g.id == "quality")))
+    places = [tuple(map(float, p.split(","))) for p in view.band.split()]
+    half = len(places) // 2
+    assert (places[0], places[-1]) == ((0.0, 0.0), (0.0, 100.0))  # nothing is known before the first pair
+    widths = [low[1] - high[1] for high, low in zip(places[:half], reversed(places[half:]), strict=True)]
+
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] > 0
+
+
+def test_a_single_point_is_drawn_from_nothing() -> None:
+    view = trail_view(a_trail(rejected_gates()[0], count=1))
+
+    assert len(view.band.split()) == 4
+    assert len(view.bad.split()) == 2
+
+
 def test_every_word_of_the_closed_vocabularies_has_its_words_on_the_pages() -> None:
     assert set(pages.HOLDS) == set(get_args(HoldReason))
     assert set(pages.GATE_STATES) == set(get_args(GateState))
     assert set(pages.WORDS) == set(get_args(VerdictWord))
+    assert set(pages.SEGMENT_STATES) == set(get_args(SegmentState))
     assert set(wellbeing.DISPOSITIONS) == set(get_args(Disposition))
