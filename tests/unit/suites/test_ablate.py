@@ -3,7 +3,7 @@
 import pytest
 
 from shadow.errors import ConfigurationError
-from shadow.suites.ablate import chosen_layers, chosen_parts
+from shadow.suites.ablate import chosen_layers, chosen_parts, planned
 
 
 def test_ranges_are_joined_ascending_and_each_layer_once() -> None:
@@ -38,5 +38,22 @@ def test_parts_come_in_their_order_in_the_layer() -> None:
 
 
 def test_an_unknown_part_is_refused_with_the_remedy() -> None:
-    with pytest.raises(ConfigurationError, match="--parts: 'head' is no part of a layer; write attn, mlp or both"):
+    with pytest.raises(
+        ConfigurationError, match="--parts: 'head' is no part of a layer; write one or more of attn, mlp, layer"
+    ):
         chosen_parts("mlp,head")
+
+
+def test_each_layer_and_part_is_an_ablation_of_its_own_and_layer_means_both() -> None:
+    found = planned((1, 2), ("mlp", "layer"), together=False)
+
+    assert [one.name for one in found] == ["1.mlp", "1.layer", "2.mlp", "2.layer"]
+    assert found[1].targets == ((1, "attn"), (1, "mlp"))
+
+
+def test_together_is_one_ablation_of_everything() -> None:
+    (one,) = planned((0, 1, 2, 5), ("attn", "layer"), together=True)
+
+    assert one.name == "0-2,5.attn+mlp"
+    assert len(one.targets) == 8
+    assert one.layers == (0, 1, 2, 5)
