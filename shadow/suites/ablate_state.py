@@ -67,8 +67,10 @@ class StateFile:
         self._append({"done": asdict(one)})
 
     def _read(self, lines: list[Any], identity: Mapping[str, Any]) -> None:
-        found = lines[0]["identity"] if lines[0].get("version") == _VERSION else {}
+        found = lines[0]["identity"]
         differs = sorted(key for key in {*found, *identity} if found.get(key) != identity.get(key))
+        if lines[0]["version"] != _VERSION:
+            differs = ["format of the file"]
         if differs:
             raise ConfigurationError(
                 [

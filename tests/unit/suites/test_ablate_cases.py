@@ -58,5 +58,5 @@ def test_what_is_wrong_is_named_by_line(tmp_path, row, words):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigurationError, match="--cases: .* cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"--cases: .* cannot be read"):
         read_cases(str(tmp_path / "none"), max_output_tokens=1)

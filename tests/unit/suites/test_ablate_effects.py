@@ -1,5 +1,7 @@
 """What the answers of an ablated engine amount to."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 from scorers.base import Score
@@ -89,8 +91,8 @@ def test_a_drop_within_the_margin_is_not_worse():
 
 
 def test_many_harmless_ablations_raise_the_bar_for_one_that_looks_bad():
-    borderline = kept("0.mlp", [(0.0, 1.0)] * 6 + [(1.0, 1.0)] * 4)
-    many = [kept(f"{i}.mlp", [(1.0, 1.0)] * 10) for i in range(1, 60)]
+    borderline = kept("0.mlp", [(0.0, 1.0)] * 10 + [(1.0, 1.0)] * 4)
+    many = [kept(f"{i}.mlp", [(1.0, 1.0)] * 14) for i in range(1, 60)]
 
     assert verdicts(borderline)[0].state == "worse"
     assert verdicts(borderline, *many)[0].state == "undecided"
@@ -104,10 +106,8 @@ def test_nothing_judged_has_no_state_and_no_numbers():
 
 
 def test_the_picture_draws_a_bar_with_its_words_for_each_and_stays_well_formed():
-    import xml.etree.ElementTree as tree
-
     found = verdicts(kept("0.mlp", [(0.0, 1.0)] * 40), kept("1.mlp", [(1.0, 1.0)] * 40))
-    drawing = tree.fromstring(picture(found, quality="q", margin=0.08, title='a <b> & "c"'))
+    drawing = ElementTree.fromstring(picture(found, quality="q", margin=0.08, title='a <b> & "c"'))
     bars = [
         node.find("{*}rect").attrib
         for node in drawing.iter("{http://www.w3.org/2000/svg}g")
