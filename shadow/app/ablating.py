@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import tempfile
 import time
@@ -27,6 +28,7 @@ from shadow.replay.vllm_control import EngineControl
 from shadow.replay.vllm_plan import ABLATION_CLASS, EnginePlan, engine_plans, served
 from shadow.replay.vllm_server import Engine
 from shadow.settings import Candidate, Settings, VllmBackend
+from shadow.suites.ablate import chosen_layers
 from shadow.suites.ablate_cases import AblationCase, CaseFile
 from shadow.suites.ablate_effects import Finding, findings
 from shadow.suites.ablate_run import Restoration, Say, Wish, left, plan_of, visit
@@ -74,12 +76,13 @@ def ablate(settings: Settings, candidate: Candidate, file: CaseFile, wish: Wish,
     one that fails or is not what it was afterwards.
     """
     quality = quality_of(settings)
+    chosen_layers(wish.layers, count=layers_on_disk(candidate))
     state = StateFile(out, _identity(settings, candidate, file, wish))
     restoration = None
     if left(wish, state) != ():
         entries = build_scoring(settings, lambda *_: None).entries
-        with _engine(settings, candidate, say) as url:
-            asking = _Asking(settings, served(candidate, url))
+        with ablation_engine(settings, candidate, say) as url:
+            asking = Asking(settings, served(candidate, url))
             control = EngineControl(urlsplit(url).port or 0)
             restoration = visit(control, asking, file.cases, entries, wish=wish, state=state, say=say)
     if state.begun is None:
@@ -89,6 +92,19 @@ def ablate(settings: Settings, candidate: Candidate, file: CaseFile, wish: Wish,
     ids = [case.call.id for case in file.cases]
     found = findings(kept, ids, quality=quality, margin=margin, alpha=settings.policy.alpha.reject)
     return Ablated(found=found, begun=state.begun, quality=quality, margin=margin, restoration=restoration)
+
+
+def layers_on_disk(candidate: Candidate) -> int | None:
+    """How many layers a model in a local folder says it has; None for one on the hub, or one that does not say.
+
+    A layer that the model lacks is then refused before an engine is loaded, which takes minutes.
+    """
+    try:
+        config = json.loads((Path(getattr(candidate.backend, "model", "")) / "config.json").read_bytes())
+        found = (config.get("text_config") or config).get("num_hidden_layers")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def quality_of(settings: Settings) -> str:
@@ -118,7 +134,7 @@ def _identity(settings: Settings, candidate: Candidate, file: CaseFile, wish: Wi
 
 
 @contextlib.contextmanager
-def _engine(settings: Settings, candidate: Candidate, say: Say) -> Iterator[str]:
+def ablation_engine(settings: Settings, candidate: Candidate, say: Say) -> Iterator[str]:
     """The base URL of an engine of this candidate alone, with the extension and the development routes, on 127.0.0.1.
 
     It is never restarted: a fresh one would be an engine that nothing is ablated in.
@@ -161,7 +177,7 @@ def _wait(engine: Engine, seconds: float) -> None:
     raise UnreachableError(f"engine of {engine.plan.name}: not ready in time; raise backend.start_timeout_seconds")
 
 
-class _Asking:
+class Asking:
     """Asks cases at temperature 0, each call of a list in the same order and under the same limits every time."""
 
     def __init__(self, settings: Settings, candidate: Candidate) -> None:

@@ -11,13 +11,14 @@ WHOLE = "layer"
 _RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 
 
-def chosen_layers(text: str, *, count: int) -> tuple[int, ...]:
+def chosen_layers(text: str, *, count: int | None) -> tuple[int, ...]:
     """The layers that `all` or a list such as `1,4-7` names, ascending and each once, of a model with `count` layers.
 
-    Raises ConfigurationError for a word that is no range, a range that runs backwards or a layer that the model lacks.
+    Raises ConfigurationError for a word that is no range, a range that runs backwards or a layer that the model lacks. With
+    `count` None (a model that is not loaded yet) only the words are judged, and nothing is returned for `all`.
     """
     if text.strip() == "all":
-        return tuple(range(count))
+        return tuple(range(count or 0))
     found: set[int] = set()
     for word in text.split(","):
         match = _RANGE.fullmatch(word.strip())
@@ -28,7 +29,7 @@ def chosen_layers(text: str, *, count: int) -> tuple[int, ...]:
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise ConfigurationError([f"--layers: {word.strip()!r} runs backwards; write {last}-{first}"])
-        if last >= count:
+        if count is not None and last >= count:
             raise ConfigurationError(
                 [f"--layers: {word.strip()!r} is beyond the model; its layers are 0 to {count - 1}"]
             )

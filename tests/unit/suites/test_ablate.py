@@ -33,6 +33,14 @@ def test_a_bad_range_names_the_option_and_the_remedy(text: str, remedy: str) -> 
     assert remedy in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["x", "3-2", "1,,2"])
+def test_a_bad_range_is_refused_before_the_model_is_known(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="--layers"):
+        chosen_layers(text, count=None)
+
+    assert chosen_layers("0-2", count=None) == (0, 1, 2)
+
+
 def test_parts_come_in_their_order_in_the_layer() -> None:
     assert chosen_parts("mlp, attn") == ("attn", "mlp")
 
