@@ -216,7 +216,7 @@ def test_a_written_checkpoint_answers_as_the_live_ablation_and_the_engine_comes_
         copied = Live(tmp_path, tmp_path / "copy", url).answers()
 
     assert all(calls[f"{layer}.{part}"] > 0 for layer, part in targets)
-    assert same(untouched, ablated) < CASES / 2
+    assert same(untouched, ablated) < CASES - 20  # else the equalities below would say little
     assert while_ablated[0]["wiring"] != fingerprint[0]["wiring"]
     assert after == fingerprint
     assert same(untouched, restored) == CASES
