@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from scorers.base import ScorerKind
 from scorers.registry import UnknownScorer, available, settings_of
+from shadow.anchors.cases import anchors_of
 from shadow.configuration import Document, load_document
 from shadow.errors import ConfigurationError
 from shadow.replay import variants, vllm_plan
@@ -118,6 +119,7 @@ def _rest(document: Document) -> Iterator[str]:
             ("governor", "metrics_url"), "is required where there is no baseline; write the incumbent's metrics page"
         )
     yield from _budget(document)
+    yield from _anchors(document)
     url = settings.ledger.url
     if not url.startswith("sqlite"):
         return
@@ -153,6 +155,14 @@ def _budget(document: Document) -> Iterator[str]:
             ("budget", "gpu_seconds_per_day"),
             "can never be reached: no candidate is priced by the hour; set price.gpu_usd_per_hour, or limit tokens",
         )
+
+
+def _anchors(document: Document) -> Iterator[str]:
+    try:
+        anchors_of(document.settings.anchors.path)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            yield document.problem(("anchors", "path"), problem.removeprefix("anchors.path: "), show_value=False)
 
 
 def _readable(name: object) -> bool:

@@ -14,10 +14,13 @@ from typing import Any
 
 import uvloop
 
+from shadow.allowance import Allowance
+from shadow.anchors.cases import anchors_of
 from shadow.app.checking import scorer_kinds
 from shadow.app.child import Head, freeze_garbage, read_head, watch_parent
 from shadow.app.controlling import controller_for
 from shadow.app.parts import Rows, build_ledger, build_scoring, dead_letters, fold_of
+from shadow.app.probing import build_allowance, build_prober, instance_of
 from shadow.app.site import Runtime, Site
 from shadow.errors import LedgerError, ShadowError, UnreachableError
 from shadow.ledger.base import Ledger
@@ -26,7 +29,9 @@ from shadow.loops import handoff
 from shadow.loops.control import Controller
 from shadow.loops.evaluator import Evaluator, Work
 from shadow.loops.identity import IncumbentWatch
-from shadow.loops.monitor import Monitor, Reported
+from shadow.loops.monitor import Monitor
+from shadow.loops.noted import Reported
+from shadow.loops.probing import remembered, state_key
 from shadow.loops.supervisor import EXIT_CLEAN, EXIT_FATAL
 from shadow.loops.suspects import Journal, Suspicion
 from shadow.settings import Settings
@@ -69,6 +74,7 @@ class _Evaluating:
         self._pipe_closed = asyncio.Event()
         self._evaluator: Evaluator | None = None
         self._controller: Controller | None = None
+        self._allowance: Allowance | None = None
         self._idle_reached = False
         self._started = time.monotonic()
 
@@ -108,7 +114,12 @@ class _Evaluating:
         jobs: list[asyncio.Task[Any]] = []
         try:
             if self._role != "monitor":
-                scoring = await asyncio.to_thread(build_scoring, settings, web.scored)
+                past = remembered(await asyncio.to_thread(ledger.get_state, state_key(instance_of(settings))))
+                allowance = self._allowance = build_allowance(settings, past.used)
+                anchors = anchors_of(settings.anchors.path)
+                scoring = await asyncio.to_thread(build_scoring, settings, web.scored, allowance)
+                prober = build_prober(settings, scoring, anchors, allowance, past)
+                web.expect(prober.watched)
                 await asyncio.to_thread(ledger.refold, spec.key, fold_of(spec))
                 rows = Rows(settings, ledger, scoring)
                 letters = dead_letters(settings)
@@ -125,6 +136,8 @@ class _Evaluating:
                         committed=web.committed,
                         suspects=self._suspects(),
                         journal=Journal(self._head.fds[1]),
+                        prober=prober,
+                        probed=web.probed,
                     )
                 )
                 evaluator.start(pipe)
@@ -186,6 +199,8 @@ class _Evaluating:
             match frame:
                 case handoff.Done(record=record):
                     evaluator.take(record)
+                case handoff.Beat():
+                    evaluator.beat(frame)
                 case handoff.Gauges():
                     self._gauges, self._gauges_at = frame, time.monotonic()
                 case handoff.AskPosition():
@@ -311,6 +326,8 @@ class _Evaluating:
             errors={} if evaluator is None or not evaluator.unkept else {"rows": evaluator.unkept},
             sampling_factor=1.0 if self._controller is None else self._controller.factor,
             budgets={} if self._controller is None else self._controller.used_ratios(),
+            scorer_budgets={} if self._allowance is None else self._allowance.ratios(),
+            scorer_skipped={} if self._allowance is None else self._allowance.skipped,
         )
 
     def _say_goodbye(self, monitor: Monitor) -> None:

@@ -16,6 +16,8 @@ MEANINGS: dict[str, str] = {
     "Settings.otel": "traces",
     "Settings.governor": "do no harm to the incumbent; absent: off",
     "Settings.budget": "limits that stop replaying",
+    "Settings.heartbeat": "known records the whole way, so that silence is noticed",
+    "Settings.anchors": "known cases through every scorer, so that drift is noticed",
     "Filter.model": "take only these models",
     "Filter.route": "take only these routes",
     "Filter.tag": "take only records that have one of the values in each of these tags",
@@ -136,7 +138,8 @@ MEANINGS: dict[str, str] = {
     "Otel.timeout_seconds": "how long a batch may take",
     "ScorerEntry.kind": "which scorer (see below)",
     "ScorerEntry.name": "the name of its scores; absent: its kind",
-    "ScorerEntry.rate": "share of the calls it judges",
+    "ScorerEntry.resolve": "cases that a cheaper scorer leaves open, for a dear one",
+    "ScorerEntry.budget": "what it may use per worker and day",
     "Governor.metrics_url": "the incumbent's /metrics page, or the address of a Prometheus query that keeps the "
     "metrics' names; absent: the baseline's server",
     "Governor.max_queue": "waiting requests above which less is sampled",

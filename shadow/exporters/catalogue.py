@@ -410,6 +410,64 @@ SCORER_DURATION = _histogram(
 SCORER_ERRORS = _counter(
     "shadow_scorer_errors_total", "count", "runtime", "Scorer failures by class of error.", "scorer", "kind"
 )
+KNOWN_RECORD = _gauge(
+    "shadow_known_record_timestamp_seconds",
+    "seconds",
+    "runtime",
+    "When a heartbeat last came the whole way into the ledger: through this worker, or out of the mirrored topic.",
+    "path",
+)
+KNOWN_ANSWER = _gauge(
+    "shadow_known_answer_timestamp_seconds",
+    "seconds",
+    "runtime",
+    "When a scorer last judged a known case as it should.",
+    "scorer",
+)
+SCORER_DRIFT = _gauge(
+    "shadow_scorer_drift",
+    "state",
+    "runtime",
+    "1 once a scorer is proven to say other things of known cases than it did.",
+    "scorer",
+)
+SCORER_DEVIATION = _gauge(
+    "shadow_scorer_deviation_ratio",
+    "ratio",
+    "runtime",
+    "Mean deviation of a scorer from what it said of known cases when it was well.",
+    "scorer",
+)
+SCORER_EVALUE = _gauge(
+    "shadow_scorer_drift_log_evalue",
+    "count",
+    "runtime",
+    "Natural logarithm of the evidence that a scorer has drifted; log(1/anchors.alpha) decides.",
+    "scorer",
+)
+SCORER_AGREEMENT = _gauge(
+    "shadow_scorer_human_agreement_ratio",
+    "ratio",
+    "runtime",
+    "Share of known cases that a scorer judges as the people did who labelled them, since this process began.",
+    "scorer",
+)
+SCORER_BUDGET = _gauge(
+    "shadow_scorer_budget_used_ratio",
+    "ratio",
+    "runtime",
+    "Share of a scorer's daily budget that this worker has used.",
+    "scorer",
+    "limit",
+)
+SCORER_SKIPPED = _counter(
+    "shadow_scorer_skipped_total",
+    "calls",
+    "runtime",
+    "Answers left unscored because a scorer's daily budget was used up.",
+    "scorer",
+    "limit",
+)
 ERRORS = _counter(
     "shadow_internal_errors_total", "count", "runtime", "Errors caught at a stage's border: each is a bug.", "stage"
 )

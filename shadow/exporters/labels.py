@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from shadow.allowance import Limit
 from shadow.records import ArmState, Disposition, FailureKind, VerdictWord
 from shadow.settings import Settings
 from shadow.stats.segments import SegmentState
@@ -28,6 +29,7 @@ Direction = Literal["input", "cached_input", "output", "reasoning"]
 Process = Literal["replayer", "evaluator"]
 Quantile = Literal["0.5", "0.95", "0.99"]
 BudgetKind = Literal["usd", "gpu_seconds", "tokens"]
+HeartbeatPath = Literal["worker", "topic"]
 ChangeMetric = Literal["score", "violation", "failure"]
 UtilityName = Literal["quality", "cost", "robustness"]
 
@@ -56,6 +58,10 @@ def arm_names(settings: Settings) -> tuple[str, ...]:
     return ("incumbent", *baseline, *(c.name for c in settings.candidates))
 
 
+def _scorers(settings: Settings) -> int:
+    return len(settings.scorers) + sum(s.resolve is not None for s in settings.scorers)
+
+
 CAPS = {"route": 10, "label": 8, "category": 16, "reason": 12, "kind": 8, "stage": 16}
 """Values a capped label may take per series of the other labels; `route` counts for the whole process."""
 
@@ -70,11 +76,15 @@ LABELS: dict[str, Label] = {
         Label(name="candidate", meaning="the name of a candidate", count=lambda s: len(s.candidates)),
         Label(name="gate", meaning="the id of a gate of the policy", count=lambda s: len(s.policy.gates)),
         Label(
+            name="scorer",
+            meaning="the name of a configured scorer; `NAME@unknown` for the open cases it resolves",
+            count=_scorers,
+        ),
+        Label(
             name="segment",
             meaning=f"a segment as the ledger names it (`route=support`), the {MOST_SEGMENTS} largest of a candidate",
             count=lambda _s: MOST_SEGMENTS,
         ),
-        Label(name="scorer", meaning="the name of a configured scorer", count=lambda s: len(s.scorers)),
         Label(name="topic", meaning="the source's topic", count=lambda _s: 1),
         Label(name="partition", meaning="the partition's number", count=lambda _s: ASSUMED_PARTITIONS),
         Label(name="version", meaning="version of Shadow", count=lambda _s: 1),
@@ -99,6 +109,8 @@ LABELS: dict[str, Label] = {
         _closed("q", "which quantile", get_args(Quantile)),
         _closed("process", "which of the two processes", get_args(Process)),
         _closed("budget", "which budget", get_args(BudgetKind)),
+        _closed("path", "`worker`: intake to ledger; `topic`: out of the mirrored topic", get_args(HeartbeatPath)),
+        _closed("limit", "which limit of a scorer's budget", get_args(Limit)),
         _closed("term", "addend of the utility", get_args(UtilityName)),
     )
 }

@@ -123,6 +123,14 @@ class PrometheusExporter:
         yield c.RESTARTS, {(name,): float(value) for name, value in view.restarts.items()}
         yield c.IN_FLIGHT, {(name,): float(value) for name, value in view.in_flight.items()}
         yield c.BUDGET, {(name,): value for name, value in view.budgets.items()}
+        yield c.KNOWN_RECORD, {(path,): at / 1000 for path, at in view.known_records_unix_ms.items()}
+        yield c.KNOWN_ANSWER, {(s.scorer,): s.good_unix_ms / 1000 for s in view.scorers}
+        yield c.SCORER_DRIFT, {(s.scorer,): float(s.drifted) for s in view.scorers}
+        yield c.SCORER_DEVIATION, {(s.scorer,): s.deviation for s in view.scorers if s.deviation is not None}
+        yield c.SCORER_EVALUE, {(s.scorer,): s.log_evalue for s in view.scorers if s.log_evalue is not None}
+        yield c.SCORER_AGREEMENT, {(s.scorer,): s.agreement for s in view.scorers if s.agreement is not None}
+        yield c.SCORER_BUDGET, dict(view.scorer_budgets)
+        yield c.SCORER_SKIPPED, {key: float(count) for key, count in view.scorer_skipped.items()}
         yield c.DEAD_LETTERS, _summed((keep("reason", name, "dead"), n) for name, n in view.dead_letters.items())
         yield c.ERRORS, _summed((keep("stage", name), n) for name, n in view.errors.items())
 

@@ -22,16 +22,18 @@ from shadow.ledger.refolding import STATE as FOLD_STATE
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.calibrating import Floor
 from shadow.loops.changes import Changes, ChangeWatch
-from shadow.records import BASELINE, INCUMBENT, ArmState, Role
+from shadow.loops.noted import Reported, crossings, reports, scorer_drifts, verdict_history
+from shadow.records import BASELINE, INCUMBENT, Role
 from shadow.settings import Policy, Settings
 from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind, fold_calls
 from shadow.stats import ArmState as ArmCounts
 from shadow.stats.cvar import TailMean, tail_mean
 from shadow.verdict.calibrated import with_calibration
 from shadow.verdict.decide import decide
+from shadow.verdict.drifted import standing, with_drift
 from shadow.verdict.evidence import Context, Evidence
 from shadow.verdict.policy import evaluable
-from shadow.verdict.result import Crossing, Verdict
+from shadow.verdict.result import Verdict
 from shadow.verdict.segments import MOST_SEGMENTS, memory_key, remembered, segment_results, to_remember
 
 log = logging.getLogger(__name__)
@@ -45,21 +47,6 @@ CHANGES_SECONDS = 20.0
 ROLL_UP_AFTER_MINUTES = 10
 LEASE = "monitor"
 TAIL_SHARE = 0.05
-
-
-class Reported(msgspec.Struct, frozen=True):
-    """What a worker last said of one arm; kept in the ledger, so that a command knows whether an arm is up."""
-
-    state: ArmState
-    up_seconds: float
-    observed_seconds: float
-    at_unix_ms: int
-    reason: str | None = None
-
-    @property
-    def availability(self) -> float | None:
-        """Share of the observed time that the arm was up."""
-        return self.up_seconds / self.observed_seconds if self.observed_seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +99,9 @@ def look(
         pairs = _pairs(states("pair", number, candidate.name)) if epoch is not None else {}
         context = _context(settings, policy, kinds, candidate.name, heard, pairs.get(OVERALL, {}), at)
         calibration, pairs = second_answers.under(policy, pairs)
-        context = with_calibration(context, policy, calibration)
-        latched = crossings(ledger, candidate.name, number)
+        drifts = scorer_drifts(ledger, epoch)
+        context = with_drift(with_calibration(context, policy, calibration), policy, drifts)
+        latched = standing(crossings(ledger, candidate.name, number), policy, drifts)
         verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
         history = verdict_history(ledger, candidate.name, number)
         segments = _segment_verdicts(policy, pairs, floor, context) if at.segments else {}
@@ -234,26 +222,6 @@ def _quantiles(counts: ArmCounts, duration: str) -> Quantiles:
 
 def _current(epochs: list[EpochRow]) -> EpochRow | None:
     return next((e for e in reversed(epochs) if e.why_ended is None), None)
-
-
-def reports(ledger: Reader) -> dict[str, Reported]:
-    """What workers last said of every arm, added up over workers."""
-    data = ledger.get_state("arms")
-    return {} if data is None else msgspec.msgpack.decode(data, type=dict[str, Reported])
-
-
-def crossings(ledger: Reader, candidate: str, epoch: int) -> dict[str, Crossing]:
-    """The stored first crossings of a candidate's evidence in one epoch."""
-    return {
-        key: msgspec.convert(value, Crossing) for _, key, value, _ in ledger.notes("crossing", f"{candidate}/{epoch}")
-    }
-
-
-def verdict_history(ledger: Reader, candidate: str, epoch: int) -> tuple[tuple[int, str, int], ...]:
-    """(unix ms, word, n) of every change of the verdict in one epoch, oldest first."""
-    return tuple(
-        (at, str(value["word"]), int(value["n"])) for _, _, value, at in ledger.notes("verdict", f"{candidate}/{epoch}")
-    )
 
 
 def _context(
