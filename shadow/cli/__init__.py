@@ -31,6 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "decode": Entry("shadow.cli.decode", "What Shadow reads in your records."),
     "score": Entry("shadow.cli.score", "Score cases from standard input with any scorer."),
     "judge": Entry("shadow.cli.judge", "The verdict over paired outcomes from a file made anywhere."),
+    "ablate": Entry("shadow.cli.ablate", "What each layer of a candidate is worth, on a live engine."),
     "simulate": Entry("shadow.cli.simulate", "An OpenAI-compatible server with set delays and faults."),
     "broker": Entry("shadow.cli.broker", "An embedded Kafka-protocol broker, for tests and demos."),
     "self-test": Entry("shadow.cli.self_test", "How wrong our own TTFT and TPOT are on this machine."),
