@@ -296,14 +296,52 @@ class Gate(Section):
         return self
 
 
-class Utility(Section):
-    """Exchange rates of quality, cost and robustness, and when two models count as equivalent."""
+_LINEAR = ("score_usd", "violation_usd", "max_cost_usd", "equivalence_usd")
+_LOG = ("quality", "cost", "robustness", "eps", "equivalence")
 
+
+class Utility(Section):
+    """Exchange rates of quality, cost and robustness, and when two models count as equivalent.
+
+    log: weights of logarithms of ratios; linear: what one answer is worth in dollars."""
+
+    kind: Literal["log", "linear"] = "log"
+    score_usd: float | None = Field(None, gt=0, allow_inf_nan=False)
+    violation_usd: float | None = Field(None, ge=0, allow_inf_nan=False)
+    max_cost_usd: float | None = Field(None, gt=0, allow_inf_nan=False)
+    equivalence_usd: float | None = Field(None, gt=0)
     quality: float = Field(1.0, ge=0)
     cost: float = Field(0.10, ge=0)
     robustness: float = Field(0.05, ge=0)
     eps: float = Field(0.001, gt=0)
     equivalence: float = Field(0.01, gt=0)
+
+    @model_validator(mode="after")
+    def _fields_of_the_kind(self) -> "Utility":
+        if self.kind == "linear":
+            missing = [name for name in ("score_usd", "max_cost_usd") if getattr(self, name) is None]
+            if missing:
+                raise ValueError(
+                    f"a linear utility needs {' and '.join(missing)}: what a score of 1 is worth, and what no call costs more than"
+                )
+        fields = type(self).model_fields
+        unused = [k for k in (_LOG if self.kind == "linear" else _LINEAR) if getattr(self, k) != fields[k].default]
+        if unused:
+            raise ValueError(f"{', '.join(unused)}: means nothing for kind {self.kind}; remove it")
+        return self
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """What it needs to know of both arms: score, cost_usd, failure, violation."""
+        if self.kind == "linear":
+            return frozenset({"score", "cost_usd", *(("violation",) if self.violation_usd else ())})
+        weights = {"score": self.quality, "cost_usd": self.cost, "failure": self.robustness}
+        return frozenset(name for name, weight in weights.items() if weight)
+
+    @property
+    def meaning(self) -> bytes:
+        """All that a crossing of it depends on; of a log utility without `kind`, as before there was another."""
+        return self.model_dump_json(include=set(_LOG) if self.kind == "log" else {"kind", *_LINEAR}).encode()
 
 
 class Alpha(Section):

@@ -287,7 +287,9 @@ def _gates(settings: Settings) -> Iterator[GateSummary]:
         found = blocked.get("utility")
         yield GateSummary(
             id="utility",
-            asks="better in sum of quality, cost and robustness",
+            asks="better in sum of quality, cost and robustness"
+            if policy.utility.kind == "log"
+            else "worth more a call in dollars",
             hard=False,
             state=_state(found.state if found is not None else None),
             reason=None if found is None else found.reason,

@@ -47,10 +47,10 @@ def _context(policy: Policy, pairs: PairedFile, candidate: str) -> Context:
         if not known.get(column, False):
             blocked[gate.id] = Blocked(state="not_evaluable", reason=f"the file holds no {column} pairs")
     if policy.utility is not None:
-        needs = {"score": policy.utility.quality, "cost_usd": policy.utility.cost, "failure": policy.utility.robustness}
-        missing = [column for column, weight in needs.items() if weight and not held[column]]
+        missing = [column for column in columns if column in policy.utility.reads and not held[column]]
         if missing:
-            reason = f"the file holds no {' and no '.join(missing)} pairs; give them, or set the term's weight to 0"
+            instead = ", or set the term's weight to 0" if policy.utility.kind == "log" else ""
+            reason = f"the file holds no {' and no '.join(missing)} pairs; give them{instead}"
             blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason)
     return Context(candidate=candidate, blocked=blocked, records_per_day=_per_day(pairs))
 

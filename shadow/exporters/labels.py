@@ -29,7 +29,7 @@ Process = Literal["replayer", "evaluator"]
 Quantile = Literal["0.5", "0.95", "0.99"]
 BudgetKind = Literal["usd", "gpu_seconds", "tokens"]
 ChangeMetric = Literal["score", "violation", "failure"]
-UtilityName = Literal["quality", "cost", "robustness"]
+UtilityName = Literal["quality", "cost", "robustness", "candidate", "incumbent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ A grid never depends on data, so that two histograms of the same kind always add
 """
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -13,6 +13,9 @@ D_BINS = 129
 
 SCORE_BINS = 65
 """Bins of one score in [0, 1], grid i / 64."""
+
+SIGNED_OCTAVES = 20
+_STEPS = 8
 
 LOG_BASE_SECONDS = 1e-4
 LOG_STEP = 1.02
@@ -26,6 +29,19 @@ def _edges() -> tuple[float, ...]:
         edges.append(edges[-1] * LOG_STEP)
     return tuple(edges)
 
+
+def _magnitudes() -> tuple[float, ...]:
+    # Dyadic fractions: exact on every machine.
+    octaves = range(SIGNED_OCTAVES, 0, -1)
+    return (0.0, *(2.0**-j * (1 + i / _STEPS) for j in octaves for i in range(_STEPS)), 1.0)
+
+
+_MAGNITUDES = _magnitudes()
+_ZERO = len(_MAGNITUDES) - 1
+
+SIGNED_VALUES = (*(-m for m in reversed(_MAGNITUDES[1:])), *_MAGNITUDES)
+"""The grid of a value in [-1, 1] whose typical size may be a millionth of the possible: 0, and 8 steps an octave on
+either side. Rounding adds at most 1/256 of the second moment."""
 
 EDGES_SECONDS = _edges()
 """Upper edges of the duration bins, 0.1 ms to 10^5 s. Bin `OVERFLOW` holds everything above, timeouts included."""
@@ -52,6 +68,16 @@ def uniforms(key: str) -> tuple[float, float, float]:
         (int.from_bytes(digest[8:16], "big") >> 11) * 2.0**-53,
         (int.from_bytes(digest[16:24], "big") >> 11) * 2.0**-53,
     )
+
+
+def signed_bin(y: float, u: float) -> int:
+    """Index into `SIGNED_VALUES` of `y` in [-1, 1] by randomised rounding between its neighbours; unbiased over u."""
+    size = min(abs(y), 1.0)
+    index = bisect_right(_MAGNITUDES, size) - 1
+    if index < _ZERO:
+        low, high = _MAGNITUDES[index], _MAGNITUDES[index + 1]
+        index += u < (size - low) / (high - low)
+    return _ZERO + index if y >= 0 else _ZERO - index
 
 
 def rounded_bin(x: float, bins: int, u: float) -> int:

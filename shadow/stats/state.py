@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from shadow.errors import LedgerError
-from shadow.stats.grid import D_BINS, SCORE_BINS, log_bin, rounded_bin, uniforms
-from shadow.stats.spec import FoldSpec, slow_table, tail_table
+from shadow.stats.grid import D_BINS, SCORE_BINS, log_bin, rounded_bin, signed_bin, uniforms
+from shadow.stats.spec import FoldSpec, Worth, slow_table, tail_table
 from shadow.stats.wire import PairWire, decode_pair, encode_pair
 
 _K = TypeVar("_K")
@@ -27,6 +27,7 @@ Unknown = Literal[
     "client_saturated",
     "cost_unknown",
     "violation_unknown",
+    "beyond_max_cost",
 ]
 """Why a part of a pair is missing; counted, never silent."""
 
@@ -99,6 +100,8 @@ class PairState:
 
     `latency_*` hold the candidate's latencies in four disjoint parts, by whether the same call has a baseline (b) and
     a recorded (r) latency, so that every comparison can be made on exactly the calls that both sides have.
+    `worth_difference` (on `SIGNED_VALUES`, in units of the range) and `worth` (billionths of a dollar) are empty unless
+    the policy has a linear utility.
     """
 
     spec: str
@@ -119,6 +122,8 @@ class PairState:
     unknown: dict[str, int] = field(default_factory=dict)
     first_unix_ms: int | None = None
     last_unix_ms: int | None = None
+    worth_difference: Histogram = field(default_factory=dict)
+    worth: Moments = field(default_factory=Moments)
 
     def add(self, pair: Pair, spec: FoldSpec) -> None:
         """Counts one pair. `spec` has to be the one whose key this state carries."""
@@ -133,6 +138,8 @@ class PairState:
         tokens_c, tokens_b = pair.tokens
         if tokens_c is not None and tokens_b is not None:
             self.tokens.add(tokens_c, tokens_b)
+        if spec.worth is not None:
+            self._add_worth(pair, spec.worth)
         for reason in pair.unknown:
             self.unknown[reason] = self.unknown.get(reason, 0) + 1
         if pair.ts_unix_ms is not None:
@@ -156,6 +163,7 @@ class PairState:
         self.score.absorb(other.score)
         self.cost.absorb(other.cost)
         self.tokens.absorb(other.tokens)
+        self.worth.absorb(other.worth)
         add_counts(self.unknown, other.unknown)
         if other.first_unix_ms is not None and other.last_unix_ms is not None:
             self._stretch(other.first_unix_ms, other.last_unix_ms)
@@ -200,7 +208,7 @@ class PairState:
                 pairs=self.pairs,
                 histograms=[dict(sorted(h.items())) for h in self._histograms()],
                 tables={k: self.tables[k] for k in sorted(self.tables)},
-                moments=[m.as_list() for m in (self.score, self.cost, self.tokens)],
+                moments=[m.as_list() for m in (self.score, self.cost, self.tokens, self.worth)],
                 unknown={k: self.unknown[k] for k in sorted(self.unknown)},
                 first_unix_ms=self.first_unix_ms,
                 last_unix_ms=self.last_unix_ms,
@@ -215,7 +223,7 @@ class PairState:
         for mine, theirs in zip(state._histograms(), wire.histograms, strict=True):
             mine.update(theirs)
         state.tables.update(wire.tables)
-        state.score, state.cost, state.tokens = (Moments(*sums) for sums in wire.moments)
+        state.score, state.cost, state.tokens, state.worth = (Moments(*sums) for sums in wire.moments)
         state.unknown.update(wire.unknown)
         state.first_unix_ms, state.last_unix_ms = wire.first_unix_ms, wire.last_unix_ms
         return state
@@ -231,6 +239,7 @@ class PairState:
             self.latency_br,
             self.baseline,
             self.recorded,
+            self.worth_difference,
         )
 
     def _add_score(self, pair: Pair, spec: FoldSpec) -> None:
@@ -262,6 +271,24 @@ class PairState:
             _count(self.recorded, log_bin(r))
         for edge in spec.slow_seconds:
             self._add_binary(slow_table(edge), c > edge, None if b is None else b > edge)
+
+    def _add_worth(self, pair: Pair, worth: Worth) -> None:
+        """One stream of dollars. A failed call whose cost nobody knows is taken to cost what the reference's did, so that
+        failing is never cheap; a cost beyond the declared range leaves no pair, counted."""
+        (score_c, score_b), (cost_c, cost_b) = pair.score, pair.cost_usd
+        violated_c, violated_b = pair.violation if worth.violation_usd else (False, False)
+        if cost_c is None and pair.failure[0]:
+            cost_c = cost_b
+        if score_c is None or score_b is None or cost_c is None or cost_b is None:
+            return
+        if violated_c is None or violated_b is None:
+            return
+        if max(cost_c, cost_b) > worth.max_cost_usd:
+            self.unknown["beyond_max_cost"] = self.unknown.get("beyond_max_cost", 0) + 1
+            return
+        c, b = worth.answer(score_c, violated_c, cost_c), worth.answer(score_b, violated_b, cost_b)
+        _count(self.worth_difference, signed_bin((c - b) / worth.range_usd, uniforms(pair.id)[0]))
+        self.worth.add(round(c * NANO), round(b * NANO))
 
     def _add_binary(self, name: str, candidate: bool | None, reference: bool | None) -> None:
         if candidate is None:

@@ -37,7 +37,7 @@ def with_calibration(context: Context, policy: Policy, calibration: Calibration 
     if not calibration.decides:
         reason = _undecidable(calibration)
         blocked |= dict.fromkeys(score_gates(policy), Blocked(state="uncalibrated", reason=reason))
-        if policy.utility is not None and policy.utility.quality:
+        if policy.utility is not None and "score" in policy.utility.reads:
             blocked.setdefault(UTILITY, Blocked(state="not_evaluable", reason=reason))
     moving = calibration.moving
     if not moving:

@@ -18,7 +18,7 @@ from shadow.verdict.evidence import Blocked, Context, CrossingKeys, Evidence, Pa
 from shadow.verdict.gates import Levels, Measured, limit_of, measure, point
 from shadow.verdict.holds import UTILITY, holds_of
 from shadow.verdict.result import Crossing, CrossingKind, GateResult, GateState, Hold, Verdict
-from shadow.verdict.utility import Weighed, weigh
+from shadow.verdict.utility import Weighed, better_in_sum, weigh
 
 
 def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool = True) -> Verdict:
@@ -49,6 +49,7 @@ def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool
         sentence="",
         gates=tuple(results),
         effective_n=effective_n({k: s.pairs for k, s in evidence.pairs.items()}),
+        utility_kind=policy.utility.kind if policy.utility is not None else None,
         utility=worth.terms if worth is not None else (),
         utility_lower=worth.lower if worth is not None else None,
         utility_point=worth.point if worth is not None else None,
@@ -57,12 +58,14 @@ def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool
     )
     if rejected:
         since = crossed.first("rejected", None, now=False)
-        sentence = words.rejection(n, results, since.n if since else None, held.utility_upper)
+        sentence = words.rejection(n, results, since.n if since else None, held.utility_upper, held.utility_kind)
         return replace(held, word="reject", sentence=sentence)
     to_go = _utility_to_go(policy, evidence.pairs, worth) if detail else None
     holds = holds_of(policy, evidence, context, results, worth, utility_to_go=to_go)
     if not holds:
-        return replace(held, word="promote", sentence=words.promotion(n, results, held.utility_lower))
+        return replace(
+            held, word="promote", sentence=words.promotion(n, results, held.utility_lower, held.utility_kind)
+        )
     return replace(
         held,
         sentence=words.holding(holds, _all_to_go(holds, results, to_go), context.records_per_day),
@@ -164,8 +167,13 @@ def _all_to_go(holds: Sequence[Hold], gates: Sequence[GateResult], utility: int 
 
 
 def _utility_share(policy: Policy, pairs: Pairs, shown: Weighed | None, levels: Levels) -> float:
-    """What the utility adds to the averaged rejection: all of it when its upper bound at alpha/G is below 0."""
-    if shown is None or shown.point is None or shown.point >= 0:
+    """What the utility adds to the averaged rejection: a linear one its e-process; a log one all of it when its upper bound
+    at alpha/G is below 0."""
+    if shown is None or shown.point is None:
+        return -math.inf
+    if shown.log_e_bad is not None:
+        return shown.log_e_bad
+    if shown.point >= 0:
         return -math.inf
     worth = _weigh(policy, pairs, levels.reject / levels.items)
     if worth is None or worth.upper is None or worth.n < policy.min_records:
@@ -180,8 +188,7 @@ def _utility_to_go(policy: Policy, pairs: Pairs, worth: Weighed | None) -> int |
     utility, alpha = policy.utility, policy.alpha.promote
 
     def positive(units: float) -> bool:
-        scaled = weigh(utility, pairs, alpha, factor=units / worth.n) if utility is not None else None
-        return scaled is not None and (scaled.lower or 0.0) > 0
+        return utility is not None and better_in_sum(utility, pairs, alpha, units / worth.n)
 
     return remaining(bisect(positive, worth.n, 1e8), worth.n)
 

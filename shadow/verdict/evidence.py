@@ -103,8 +103,13 @@ def size(counts: means.Counts) -> int:
     return int(sum(histogram.sum() for histogram in counts.values()))
 
 
+def worths(pairs: Pairs) -> dict[int, NDArray[np.int64]]:
+    """Histograms of the difference in worth on the signed grid, by weight exponent; empty without pairs."""
+    return {k: means.dense(s.worth_difference, means.SIGNED_BINS) for k, s in pairs.items() if s.worth_difference}
+
+
 def moments(pairs: Pairs, name: str) -> dict[int, Moments]:
-    """The paired sums "score", "cost" or "tokens" by weight exponent; empty without pairs."""
+    """The paired sums "score", "cost", "tokens" or "worth" by weight exponent; empty without pairs."""
     found: dict[int, Moments] = {k: getattr(state, name) for k, state in pairs.items()}
     return {k: m for k, m in found.items() if m.n}
 
@@ -117,7 +122,7 @@ class CrossingKeys:
         self._shared = msgspec.json.encode(
             [policy.quality, sorted(policy.violation), policy.alpha.promote, policy.alpha.reject, *stated]
         )
-        utility = b"" if policy.utility is None else policy.utility.model_dump_json().encode()
+        utility = b"" if policy.utility is None else policy.utility.meaning
         self._gates = {gate.id: gate.model_dump_json().encode() for gate in policy.gates}
         self._whole = b"\n".join((*self._gates.values(), utility))
 

@@ -75,13 +75,18 @@ def evaluable(
         if reason is not None:
             blocked[gate.id] = reason
     if policy.utility is not None:
-        if policy.utility.cost and not has_prices:
+        reads = policy.utility.reads
+        if "cost_usd" in reads and not has_prices:
+            instead = ", or set utility.cost to 0" if policy.utility.kind == "log" else ""
+            reason_text = f"no price of both arms; add `price` to the incumbent and the candidate{instead}"
+            blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason_text)
+        elif "score" in reads and (reason := _quality_lacks(policy, scorers, has_floor)):
+            blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason.reason)
+        elif "violation" in reads and not any(name in scorers for name in policy.violation):
             reason_text = (
-                "no price of both arms; add `price` to the incumbent and the candidate, or set utility.cost to 0"
+                "utility.violation_usd prices violations, but no violation scorer is configured; add one to `scorers`"
             )
             blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason_text)
-        elif policy.utility.quality and (reason := _quality_lacks(policy, scorers, has_floor)):
-            blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason.reason)
     return blocked
 
 
@@ -178,5 +183,5 @@ def _quality_lacks(policy: Policy, scorers: Mapping[str, ScorerKind], has_floor:
 def _reads_quality(policy: Policy) -> bool:
     metrics = [parse_metric(gate.metric) for gate in policy.gates]
     return any(m is not None and m.name in ("score", "tail") for m in metrics) or (
-        policy.utility is not None and policy.utility.quality > 0
+        policy.utility is not None and "score" in policy.utility.reads
     )

@@ -6,7 +6,7 @@ from shadow.settings import Policy
 from shadow.verdict import words
 from shadow.verdict.calibrated import lines as calibration_lines
 from shadow.verdict.calibration import Calibration
-from shadow.verdict.result import GateResult, UtilityTerm, Verdict
+from shadow.verdict.result import GateResult, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -101,19 +101,14 @@ def _cells(gate: GateResult, policy: Policy | None) -> tuple[str, str, str, str]
 
 
 def _utility_line(verdict: Verdict) -> str:
-    terms = ", ".join(_term(t) for t in verdict.utility)
+    def number(value: float | None) -> str:
+        return words.worth(verdict.utility_kind, value)
+
+    terms = ", ".join(f"{term.name} {number(term.point)}" for term in verdict.utility)
     return (
-        f"utility {_number(verdict.utility_point)} (between {_number(verdict.utility_lower)} "
-        f"and {_number(verdict.utility_upper)}, has to be above 0): {terms}"
+        f"utility {number(verdict.utility_point)} (between {number(verdict.utility_lower)} "
+        f"and {number(verdict.utility_upper)}, has to be above 0): {terms}"
     )
-
-
-def _term(term: UtilityTerm) -> str:
-    return f"{term.name} {_number(term.point)}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}"
 
 
 def _md(text_: str) -> str:
