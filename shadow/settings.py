@@ -362,6 +362,14 @@ DEFAULT_GATES = [
 ]
 
 
+MOST_SHARES = 12
+
+
+def segment_kind(segment: str) -> str:
+    """What a segment is a value of ("route", "lang", "length", "tag:tier"): those of one kind never overlap."""
+    return segment.partition("=")[0] if "=" in segment else ""
+
+
 RouteWord = Literal["deterministic", "normal", "open_ended"]
 """What an operator may say of a route; Shadow finds out where nothing is said."""
 
@@ -381,6 +389,33 @@ class Policy(Section):
     routes: dict[str, RouteWord] = Field(
         {}, description="routes whose class is known beforehand; the others are classified by the incumbent asked again"
     )
+    shares: dict[str, float] = Field(
+        {}, description="a mix to judge by instead of the traffic's own: shares of segments of one kind, adding up to 1"
+    )
+
+    @model_validator(mode="after")
+    def _shares_are_a_mix(self) -> "Policy":
+        if not self.shares:
+            return self
+        if not 2 <= len(self.shares) <= MOST_SHARES:
+            raise ValueError(
+                f"shares: names {len(self.shares)} segments; a mix has 2 to {MOST_SHARES}, each further one widens every bound"
+            )
+        for name, share in self.shares.items():
+            if not 0 < share < 1:
+                raise ValueError(
+                    f"shares: {share:g} of {name!r} has to lie between 0 and 1; leave out what has no share"
+                )
+        whole = sum(self.shares.values())
+        if abs(whole - 1.0) > 1e-6:
+            raise ValueError(f"shares: have to add up to 1, and add up to {whole:.6g}")
+        kinds = sorted({segment_kind(name) for name in self.shares})
+        if len(kinds) > 1:
+            shown = " and ".join(kind or "no kind" for kind in kinds)
+            raise ValueError(
+                f"shares: segments of one kind are parts of the traffic, these are of {shown}; keep to one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _routes_are_names(self) -> "Policy":

@@ -29,10 +29,12 @@ from shadow.stats import ArmState as ArmCounts
 from shadow.stats.cvar import TailMean, tail_mean
 from shadow.verdict.calibrated import with_calibration
 from shadow.verdict.decide import decide
-from shadow.verdict.evidence import Context, Evidence
+from shadow.verdict.evidence import Context, Evidence, parts_of
+from shadow.verdict.mixed import unfixed
 from shadow.verdict.policy import evaluable
 from shadow.verdict.result import Crossing, Verdict
 from shadow.verdict.segments import MOST_SEGMENTS, memory_key, remembered, segment_results, to_remember
+from shadow.verdict.words import listed
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +116,8 @@ def look(
         calibration, pairs = second_answers.under(policy, pairs)
         context = with_calibration(context, policy, calibration)
         latched = crossings(ledger, candidate.name, number)
-        verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
+        evidence = Evidence(pairs=pairs.get(OVERALL, {}), parts=parts_of(policy, pairs), floor=floor, latched=latched)
+        verdict = decide(policy, evidence, context)
         history = verdict_history(ledger, candidate.name, number)
         segments = _segment_verdicts(policy, pairs, floor, context) if at.segments else {}
         known = remembered(ledger.get_state(memory_key(policy, candidate.name, number))) if segments else {}
@@ -277,7 +280,7 @@ def _context(
         availability=heard.availability if heard is not None else None,
         records_per_day=n / days if days > 0 else None,
         alarm=at.changes.alarms.get(candidate),
-        mix_drift=at.changes.mix,
+        mix_drift=at.changes.mix or _unfixed_drift(policy, at.changes.fixed_mix),
         blocked=evaluable(
             policy,
             kinds,
@@ -287,6 +290,12 @@ def _context(
             and any(c.name == candidate and c.price is not None for c in settings.candidates),
         ),
     )
+
+
+def _unfixed_drift(policy: Policy, moved: str | None) -> str | None:
+    """The traffic moved between the very segments whose shares the policy fixes: that holds up only what is not over them."""
+    left = unfixed(policy)
+    return f"{moved}; policy.shares fixes no mix for {listed(left)}" if moved is not None and left else None
 
 
 def _tail(pairs: Mapping[int, PairState], policy: Policy, side: Literal["candidate", "reference"]) -> TailMean | None:
@@ -302,10 +311,11 @@ def _segment_verdicts(
     policy: Policy, pairs: Pairs, floor: Mapping[int, PairState], context: Context
 ) -> dict[str, Verdict]:
     """The largest segments, each as a verdict named by its segment; evidence of a part, never a decision."""
+    alone = policy.model_copy(update={"shares": {}})
     sizes = {s: sum(p.pairs for p in parts.values()) for s, parts in pairs.items() if s != OVERALL}
     largest = sorted(sizes, key=lambda s: (-sizes[s], s))[:MOST_SEGMENTS]
     return {
-        s: decide(policy, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
+        s: decide(alone, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
     }
 
 
@@ -451,7 +461,7 @@ class Monitor:
         with self._ledger.snapshot() as reader:
             current = {c.name: _current(reader.epochs(c.name)) for c in self._settings.candidates}
             epochs = {name: epoch.id for name, epoch in current.items() if epoch is not None}
-            return self._watch.look(reader, epochs, self._spec.key)
+            return self._watch.look(reader, epochs, self._spec.key, self._settings.policy.shares)
 
     def _keep(self, snapshot: Snapshot, now: int) -> None:
         """First crossings and verdict changes, once each; closed minutes into hours; old texts away."""

@@ -89,7 +89,7 @@ def _utility(policy: Policy, context: Context, worth: Weighed | None, to_go: int
             return [Hold(reason="not_evaluable", gate=UTILITY, detail=f"utility: {worth.missing}.")]
         return [Hold(reason="undecided", gate=UTILITY, detail=f"utility: {worth.missing} so far.")]
     lower, upper = worth.lower, worth.upper
-    if utility.kind == "log" and worth.n < policy.min_records:  # only the asymptotic parts need so many
+    if worth.asymptotic and worth.n < policy.min_records:
         detail = f"utility: {worth.n:,} of the {policy.min_records:,} records it needs (policy.min_records)."
         return [Hold(reason="undecided", gate=UTILITY, detail=detail)]
     if lower is None or upper is None or lower > 0:

@@ -36,6 +36,7 @@ def problems(
     found = [message for gate in policy.gates for message in _gate_problems(gate)]
     if scorers is None:
         return found
+    found += _share_problems(policy)
     if _reads_quality(policy) and policy.quality not in scorers:
         near = difflib.get_close_matches(policy.quality, scorers, n=1)
         hint = f"did you mean {near[0]}?" if near else f"configured are {', '.join(sorted(scorers)) or 'none'}"
@@ -93,6 +94,19 @@ def evaluable(
 def unheard(policy: Policy, scorers: Mapping[str, ScorerKind]) -> list[str]:
     """Violation scorers that the policy names and nobody configured: they see nothing, which `shadow check` says."""
     return [name for name in policy.violation if name not in scorers]
+
+
+def _share_problems(policy: Policy) -> Iterator[str]:
+    """Segments that the sidecar never makes: its traffic has routes, languages, lengths and tags."""
+    for name in policy.shares:
+        kind, _, value = name.partition("=")
+        if kind not in ("route", "lang", "length") and not (kind.startswith("tag:") and kind != "tag:"):
+            yield (
+                f"policy.shares: no segment is called {name!r}; write route=NAME, lang=CODE, length=short|medium|long or "
+                f"tag:KEY=VALUE{f' (route={name}?)' if not value else ''}"
+            )
+        elif not value or (kind == "length" and value not in ("short", "medium", "long")):
+            yield f"policy.shares: {name!r} names no {kind}; lengths are short, medium and long"
 
 
 def _gate_problems(gate: Gate) -> Iterator[str]:

@@ -147,10 +147,17 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
+def lacking(segments: Sequence[str]) -> str:
+    """Which segments of a fixed mix have no data; empty when all have."""
+    return f"no pairs of {listed(segments)} yet, whose share the policy fixes" if segments else ""
+
+
 def undecided(gate: GateResult, records_per_day: float | None) -> str:
     """Why a gate is open."""
     if not gate.n:
         return f"{gate.id}: no data so far."
+    if gate.reason:
+        return f"{gate.id}: {gate.reason}; is it spelled as in the traffic?"
     shown = f"{subject(gate.metric)} {value(gate, gate.point)}, limit {value(gate, gate.limit)}"
     if gate.records_to_go is not None:
         return f"{gate.id}: {shown}; {waiting(gate.records_to_go, records_per_day)} if it goes on like this."
