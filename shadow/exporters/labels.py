@@ -10,8 +10,7 @@ from typing import Literal, get_args
 
 from shadow.records import ArmState, Disposition, FailureKind, VerdictWord
 from shadow.settings import Settings
-from shadow.stats.segments import SegmentState
-from shadow.verdict.result import GateState, HoldReason
+from shadow.verdict.result import GateState, HoldReason, SegmentState
 from shadow.verdict.segments import MOST_SEGMENTS
 
 OTHER = "other"

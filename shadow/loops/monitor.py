@@ -32,8 +32,8 @@ from shadow.verdict.decide import decide
 from shadow.verdict.evidence import Context, Evidence, parts_of
 from shadow.verdict.mixed import unfixed
 from shadow.verdict.policy import evaluable
-from shadow.verdict.result import Crossing, Verdict
-from shadow.verdict.segments import MOST_SEGMENTS, memory_key, remembered, segment_results, to_remember
+from shadow.verdict.result import Crossing
+from shadow.verdict.segments import memory_key, remembered, segment_results, segment_verdicts, to_remember
 from shadow.verdict.words import listed
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def look(
         evidence = Evidence(pairs=pairs.get(OVERALL, {}), parts=parts_of(policy, pairs), floor=floor, latched=latched)
         verdict = decide(policy, evidence, context)
         history = verdict_history(ledger, candidate.name, number)
-        segments = _segment_verdicts(policy, pairs, floor, context) if at.segments else {}
+        segments = segment_verdicts(policy, pairs, floor, context) if at.segments else {}
         known = remembered(ledger.get_state(memory_key(policy, candidate.name, number))) if segments else {}
         candidates.append(
             CandidateView(
@@ -305,18 +305,6 @@ def _tail(pairs: Mapping[int, PairState], policy: Policy, side: Literal["candida
         return None
     scores = held[0].score_candidate if side == "candidate" else held[0].score_reference
     return tail_mean(scores, TAIL_SHARE, policy.alpha.promote)
-
-
-def _segment_verdicts(
-    policy: Policy, pairs: Pairs, floor: Mapping[int, PairState], context: Context
-) -> dict[str, Verdict]:
-    """The largest segments, each as a verdict named by its segment; evidence of a part, never a decision."""
-    alone = policy.model_copy(update={"shares": {}})
-    sizes = {s: sum(p.pairs for p in parts.values()) for s, parts in pairs.items() if s != OVERALL}
-    largest = sorted(sizes, key=lambda s: (-sizes[s], s))[:MOST_SEGMENTS]
-    return {
-        s: decide(alone, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
-    }
 
 
 def _needs_person(

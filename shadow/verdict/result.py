@@ -6,6 +6,7 @@ from typing import Literal
 from shadow.records import VerdictWord
 
 GateState = Literal["proven", "violated", "undecided", "uncalibrated", "not_evaluable"]
+SegmentState = Literal["worse", "not_worse", "insufficient"]
 HoldReason = Literal[
     "undecided",
     "uncalibrated",

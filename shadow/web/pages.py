@@ -8,9 +8,8 @@ from typing import Any
 from shadow.exporters.base import ArmView, CandidateView, Quantiles, Snapshot
 from shadow.records import INCUMBENT, VerdictWord
 from shadow.settings import Policy
-from shadow.stats.segments import SegmentState
 from shadow.verdict import words
-from shadow.verdict.result import GateResult, GateState, HoldReason, UtilityTerm, Verdict
+from shadow.verdict.result import GateResult, GateState, HoldReason, SegmentState, UtilityTerm, Verdict
 from shadow.verdict.segments import SegmentResult
 from shadow.web import formats as f
 from shadow.web.charts import EffectBar, effect_bar
