@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -58,11 +59,13 @@ def parse_metric(text: str) -> Metric | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def tail_table(threshold: float) -> str:
     """Key of the 2x2 counts of "score below threshold"."""
     return f"score<{threshold:g}"
 
 
+@lru_cache(maxsize=64)
 def slow_table(seconds: float) -> str:
     """Key of the 2x2 counts of "latency above so many seconds"."""
     return f"latency>{seconds:g}"
