@@ -247,7 +247,11 @@ EFFECTIVE_PAIRS = _decided(
     "shadow_effective_pairs", "calls", "Paired calls after weighting: what the evidence is worth.", "candidate"
 )
 UTILITY = _decided(
-    "shadow_utility", "ratio", "Utility against the incumbent; absent without `policy.utility`.", "candidate", "bound"
+    "shadow_utility",
+    "ratio",
+    "Utility against the incumbent, of kind linear in dollars a call; absent without `policy.utility`.",
+    "candidate",
+    "bound",
 )
 UTILITY_TERM = _decided(
     "shadow_utility_term", "ratio", "One weighted addend of the utility.", "candidate", "term", "bound"

@@ -12,8 +12,7 @@ from shadow.allowance import Limit
 from shadow.exporters.peaks import LOAD_CLASSES
 from shadow.records import ArmState, Disposition, FailureKind, VerdictWord
 from shadow.settings import Settings
-from shadow.stats.segments import SegmentState
-from shadow.verdict.result import GateState, HoldReason
+from shadow.verdict.result import GateState, HoldReason, SegmentState
 from shadow.verdict.segments import MOST_SEGMENTS
 
 OTHER = "other"
@@ -33,7 +32,7 @@ Quantile = Literal["0.5", "0.95", "0.99"]
 BudgetKind = Literal["usd", "gpu_seconds", "tokens"]
 HeartbeatPath = Literal["worker", "topic"]
 ChangeMetric = Literal["score", "violation", "failure"]
-UtilityName = Literal["quality", "cost", "robustness"]
+UtilityName = Literal["quality", "cost", "robustness", "candidate", "incumbent"]
 MemoryKind = Literal["gpu", "host"]
 
 

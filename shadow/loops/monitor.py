@@ -32,10 +32,17 @@ from shadow.stats.cvar import TailMean, tail_mean
 from shadow.verdict.calibrated import with_calibration
 from shadow.verdict.decide import decide
 from shadow.verdict.drifted import standing, with_drift
-from shadow.verdict.evidence import Context, Evidence
+from shadow.verdict.evidence import Context, Evidence, parts_of
+from shadow.verdict.mixed import unfixed
 from shadow.verdict.policy import evaluable
-from shadow.verdict.result import Verdict
-from shadow.verdict.segments import MOST_SEGMENTS, memory_key, remembered, segment_results, to_remember
+from shadow.verdict.segments import (
+    memory_key,
+    remembered,
+    segment_results,
+    segment_verdicts,
+    to_remember,
+)
+from shadow.verdict.words import listed
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +112,10 @@ def look(
         drifts = scorer_drifts(ledger, epoch)
         context = with_drift(with_calibration(context, policy, calibration), policy, drifts)
         latched = standing(crossings(ledger, candidate.name, number), policy, drifts)
-        verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
+        evidence = Evidence(pairs=pairs.get(OVERALL, {}), parts=parts_of(policy, pairs), floor=floor, latched=latched)
+        verdict = decide(policy, evidence, context)
         history = verdict_history(ledger, candidate.name, number)
-        segments = _segment_verdicts(policy, pairs, floor, context) if at.segments else {}
+        segments = segment_verdicts(policy, pairs, floor, context) if at.segments else {}
         known = remembered(ledger.get_state(memory_key(policy, candidate.name, number))) if segments else {}
         candidates.append(
             CandidateView(
@@ -248,7 +256,7 @@ def _context(
         availability=heard.availability if heard is not None else None,
         records_per_day=n / days if days > 0 else None,
         alarm=at.changes.alarms.get(candidate),
-        mix_drift=at.changes.mix,
+        mix_drift=at.changes.mix or _unfixed_drift(policy, at.changes.fixed_mix),
         blocked=evaluable(
             policy,
             kinds,
@@ -260,6 +268,12 @@ def _context(
     )
 
 
+def _unfixed_drift(policy: Policy, moved: str | None) -> str | None:
+    """The traffic moved between the very segments whose shares the policy fixes: that holds up only what is not over them."""
+    left = unfixed(policy)
+    return f"{moved}; policy.shares fixes no mix for {listed(left)}" if moved is not None and left else None
+
+
 def _tail(pairs: Mapping[int, PairState], policy: Policy, side: Literal["candidate", "reference"]) -> TailMean | None:
     """The worst answers' mean, on answers of one weight only: an oversampled stratum is not its share of the traffic."""
     held = [state for state in pairs.values() if state.score_candidate]
@@ -267,17 +281,6 @@ def _tail(pairs: Mapping[int, PairState], policy: Policy, side: Literal["candida
         return None
     scores = held[0].score_candidate if side == "candidate" else held[0].score_reference
     return tail_mean(scores, TAIL_SHARE, policy.alpha.promote)
-
-
-def _segment_verdicts(
-    policy: Policy, pairs: Pairs, floor: Mapping[int, PairState], context: Context
-) -> dict[str, Verdict]:
-    """The largest segments, each as a verdict named by its segment; evidence of a part, never a decision."""
-    sizes = {s: sum(p.pairs for p in parts.values()) for s, parts in pairs.items() if s != OVERALL}
-    largest = sorted(sizes, key=lambda s: (-sizes[s], s))[:MOST_SEGMENTS]
-    return {
-        s: decide(policy, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
-    }
 
 
 def _needs_person(
@@ -422,7 +425,7 @@ class Monitor:
         with self._ledger.snapshot() as reader:
             current = {c.name: _current(reader.epochs(c.name)) for c in self._settings.candidates}
             epochs = {name: epoch.id for name, epoch in current.items() if epoch is not None}
-            return self._watch.look(reader, epochs, self._spec.key)
+            return self._watch.look(reader, epochs, self._spec.key, self._settings.policy.shares)
 
     def _keep(self, snapshot: Snapshot, now: int) -> None:
         """First crossings and verdict changes, once each; closed minutes into hours; old texts away."""
