@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 
-from shadow.exporters import catalogue as c
+from shadow.exporters.catalogue import processes as of_processes
+from shadow.exporters.catalogue.metric import Metric
 from shadow.exporters.peaks import Figures
 from shadow.exporters.runtime import RuntimeView
 
 Series = dict[tuple[str, ...], float]
 
 
-def memory_series(view: RuntimeView) -> Iterator[tuple[c.Metric, Series]]:
+def memory_series(view: RuntimeView) -> Iterator[tuple[Metric, Series]]:
     """Every metric of memory with its series; an unknown figure has none."""
-    yield c.GPU_USED, {(str(gpu.index),): float(gpu.used_bytes) for gpu in view.gpus}
-    yield c.GPU_TOTAL, {(str(gpu.index),): float(gpu.total_bytes) for gpu in view.gpus}
-    yield c.ARM_MEMORY, {(arm, kind): value for arm, seen in view.held.items() for kind, value in _bytes(seen)}
+    yield of_processes.GPU_USED, {(str(gpu.index),): float(gpu.used_bytes) for gpu in view.gpus}
+    yield of_processes.GPU_TOTAL, {(str(gpu.index),): float(gpu.total_bytes) for gpu in view.gpus}
+    yield (
+        of_processes.ARM_MEMORY,
+        {(arm, kind): value for arm, seen in view.held.items() for kind, value in _bytes(seen)},
+    )
     peaks: Series = {}
     caches: Series = {}
     waiting: Series = {}
@@ -26,11 +30,11 @@ def memory_series(view: RuntimeView) -> Iterator[tuple[c.Metric, Series]]:
                 caches[arm, load] = one.peak.kv_cache_ratio
             if one.peak.waiting is not None:
                 waiting[arm, load] = one.peak.waiting
-    yield c.ARM_MEMORY_PEAK, peaks
-    yield c.ARM_CACHE_PEAK, caches
-    yield c.ARM_WAITING_PEAK, waiting
-    yield c.ARM_LOAD_CALLS, calls
-    yield c.ARM_PREEMPTIONS, {(arm,): kept.preemptions for arm, kept in view.peaks.items()}
+    yield of_processes.ARM_MEMORY_PEAK, peaks
+    yield of_processes.ARM_CACHE_PEAK, caches
+    yield of_processes.ARM_WAITING_PEAK, waiting
+    yield of_processes.ARM_LOAD_CALLS, calls
+    yield of_processes.ARM_PREEMPTIONS, {(arm,): kept.preemptions for arm, kept in view.peaks.items()}
 
 
 def _bytes(seen: Figures) -> Iterator[tuple[str, float]]:
