@@ -53,6 +53,7 @@ SETS = (
     Unseen("agriculture, transport, law", _TESTS / "pairs_unseen.jsonl", "scorers-frozen-1"),
     Unseen("kitchen, energy, employment", _TESTS / "pairs_unseen_2.jsonl", "scorers-frozen-2"),
     Unseen("kitchen, energy, employment", _TESTS / "pairs_unseen_2.jsonl", "scorers-frozen-3"),
+    Unseen("gardens and animals, traffic, history and nature", _TESTS / "pairs_unseen_3.jsonl", "scorers-frozen-4"),
 )
 
 
