@@ -18,19 +18,6 @@ def simulator():
         yield running
 
 
-@pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def build(**sections):
-        made.append(sc.Sidecar(tmp_path, **sections))
-        return made[-1]
-
-    yield build
-    for one in made:
-        one.close()
-
-
 def series(url, name):
     found = re.search(rf"^{name} (\S+)$", sc.get(url + "metrics"), re.MULTILINE)
     return None if found is None else float(found[1])

@@ -23,19 +23,6 @@ def simulator():
         yield running
 
 
-@pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def build(**sections):
-        made.append(sc.Sidecar(tmp_path, **sections))
-        return made[-1]
-
-    yield build
-    for one in made:
-        one.close()
-
-
 class Umpire:
     """A judge's server: calls any two answers equivalent, until its model is exchanged for one that favours the incumbent.
 

@@ -20,19 +20,6 @@ def simulator():
         yield running
 
 
-@pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def build(**sections):
-        made.append(sc.Sidecar(tmp_path, **sections))
-        return made[-1]
-
-    yield build
-    for one in made:
-        one.close()
-
-
 def from_file(tmp_path, records):
     return {"kind": "jsonl", "path": str(sc.write_jsonl(tmp_path / "mirror.jsonl", records))}
 
