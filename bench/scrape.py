@@ -11,14 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench.measure import Options, Row, interleave, load, pin, quiet_garbage
 from bench.running import rss_bytes
-from shadow.exporters import catalogue as c
+from shadow.exporters.catalogue import calls as of_calls
 from shadow.exporters.exposition import Board
 from shadow.exporters.labels import edges
 from shadow.settings import Settings
 
 ROUTES = 20
 SERVER = {"kind": "openai", "url": "http://127.0.0.1:1/v1", "model": "m"}
-PER_ROUTE = (c.DURATION, c.TTFT, c.TPOT)
+PER_ROUTE = (of_calls.DURATION, of_calls.TTFT, of_calls.TPOT)
 
 
 def settings() -> Settings:
@@ -35,7 +35,7 @@ def filled(arms: int) -> tuple[Board, CollectorRegistry]:
         for m in PER_ROUTE
         if m.edges is not None
     }
-    counter = Counter(c.REQUESTS.name, c.REQUESTS.help, c.REQUESTS.labels, registry=registry)
+    counter = Counter(of_calls.REQUESTS.name, of_calls.REQUESTS.help, of_calls.REQUESTS.labels, registry=registry)
     with board.lock:
         for arm, route in product(range(arms), range(ROUTES)):
             labels = (f"cand-{arm}", f'route "{route}"\\')
@@ -43,7 +43,7 @@ def filled(arms: int) -> tuple[Board, CollectorRegistry]:
                 for value in (pick.expovariate(1), pick.expovariate(10)):
                     board.distribution(metric, *labels).observe(value)
                     theirs[metric.name].labels(*labels).observe(value)
-            board.value(c.REQUESTS, *labels, "ok").add(arm + route)
+            board.value(of_calls.REQUESTS, *labels, "ok").add(arm + route)
             counter.labels(*labels, "ok").inc(arm + route)
     return board, registry
 

@@ -22,7 +22,8 @@ from statistics_streams import ALPHA, LOG_LEVEL, Z_ONE_SIDED, Looks, betting_pat
 
 from shadow.stats import means, quantiles, rates, ratios
 from shadow.stats.change import Detector
-from shadow.stats.grid import D_BINS, EDGES_SECONDS
+from shadow.stats.grid import D_BINS, EDGES_SECONDS, signed_bin
+from shadow.stats.spec import Worth
 from shadow.stats.state import Moments
 
 LN_TWO_SIDED = math.log(2 / ALPHA)
@@ -80,6 +81,33 @@ def difference_lines(runs: int, n: int) -> Iterator[Line]:
         )
 
     yield share(runs, mcnemar, "McNemar, both 1 %, called worse")
+
+
+def worth_lines(runs: int, n: int) -> Iterator[Line]:
+    """A linear utility of exactly 0: a better score pays for more violations, each worth 500 answers."""
+    looks = Looks(50, n)
+    worth = Worth(score_usd=0.01, violation_usd=0.5, max_cost_usd=0.02)
+
+    def stream(rng: np.random.Generator) -> np.ndarray:
+        c, b = paired(rng, n)
+        violations = (rng.random(n) < 0.002).astype(float) - (rng.random(n) < 0.001)
+        saved = rng.lognormal(-7.5, 0.5, n) - 0.4 * rng.lognormal(-7.5, 0.5, n)
+        mean = -0.5 * 0.001 + math.exp(-7.5 + 0.5**2 / 2) * 0.6
+        return np.asarray((0.01 * (c - b) - 0.5 * violations + np.minimum(saved, 0.02) - mean) / worth.range_usd)
+
+    def at_zero(side: means.Side) -> Callable[[np.random.Generator], tuple[bool, bool | None]]:
+        def wrong(rng: np.random.Generator) -> tuple[bool, bool | None]:
+            y = stream(rng)
+            u = rng.random(n)
+            x = np.array([signed_bin(float(v), float(w)) for v, w in zip(y, u, strict=True)])
+            e = betting_path(x, means.SIGNED_BINS, 0.5, side, looks)
+            z = naive_z(y, 0, looks)
+            return bool(e.max() >= LOG_LEVEL), bool(((z if side == "greater" else -z) > Z_ONE_SIDED).any())
+
+        return wrong
+
+    yield share(runs, at_zero("greater"), "linear utility exactly 0, called better in sum")
+    yield share(runs, at_zero("less"), "linear utility exactly 0, called worse in sum")
 
 
 def interval_lines(runs: int, n: int) -> Iterator[Line]:
@@ -305,6 +333,7 @@ def main() -> None:
     options = parser.parse_args()
     groups = (
         difference_lines(options.runs, options.records),
+        worth_lines(options.runs, options.records),
         interval_lines(options.runs, options.records),
         weighted_lines(options.runs, options.records),
         rate_lines(options.runs, options.records),

@@ -1,9 +1,10 @@
-"""The row about the model servers, from vLLM's own metrics: Shadow never exports them again under another name."""
+"""The row about the model servers: vLLM's own metrics, which Shadow never exports again under another name, and what only
+Shadow knows: memory by arm, joined with the load."""
 
 from grafana_foundation_sdk.builders import dashboard as d
 
 from grafana import boards
-from grafana.panels import limits, rate, series
+from grafana.panels import ARM, limits, rate, series
 
 ENGINE = 'job=~"$engine"'
 BY = "job, instance, model_name"
@@ -41,6 +42,24 @@ def engine_row(board: d.Dashboard) -> None:
             "Preempted: work thrown away for lack of KV memory. Rejected: the queue was full (rate_limited in Shadow).",
             (rate("vllm:num_preemptions_total", BY, ENGINE), f"{LEGEND} preempted"),
             (rate("vllm:admission_rejections_total", BY, ENGINE), f"{LEGEND} rejected"),
+        )
+    )
+    board.with_panel(
+        series(
+            "Memory of the arms' servers",
+            "bytes",
+            "Processes of a server on Shadow's own machine, and what they hold on the GPU as NVML tells it. No data: the "
+            "server runs elsewhere, or the extra `gpu` is not installed. Growing without end: restart it before it is killed.",
+            (f"max by (arm, memory) (shadow_arm_memory_bytes{{{ARM}}})", "{{arm}} {{memory}}"),
+        )
+    )
+    board.with_panel(
+        series(
+            "Fullest KV cache by load",
+            "percentunit",
+            "The most that was in use while calls sent with so many in flight were answered. Near 100 % in a class that "
+            "production would bring: the candidate needs more memory than it has here.",
+            (f"max by (arm, load) (shadow_arm_kv_cache_peak_ratio{{{ARM}}})", "{{arm}} {{load}} in flight"),
         )
     )
     board.with_panel(

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import dashboard as d
 
 from grafana import boards
-from grafana.panels import JOB, rate, series
+from grafana.panels import JOB, limits, rate, series
 
 
 def scoring_row(board: d.Dashboard) -> None:
@@ -57,6 +57,83 @@ def scoring_row(board: d.Dashboard) -> None:
             "bytes",
             "Flat at any load, models of scorers included. Rising without end: restart it and open a bug.",
             (f"max by (instance) (process_resident_memory_bytes{{{JOB}}})", "{{instance}}"),
+        )
+    )
+
+
+def known_row(board: d.Dashboard) -> None:
+    """Records and cases whose result is known beforehand: without them silence could be death."""
+    board.with_row(boards.row("Known cases"))
+    board.with_panel(
+        limits(
+            series(
+                "Age of known records",
+                "s",
+                "A heartbeat goes from intake to ledger every minute; `topic`: out of the mirrored topic too, where that is "
+                "configured. Five minutes: ShadowKnownRecordLost.",
+                (
+                    f"time() - max by (instance, path) (shadow_known_record_timestamp_seconds{{{JOB}}})",
+                    "{{instance}} {{path}}",
+                ),
+            ),
+            (300, "red"),
+        )
+    )
+    board.with_panel(
+        limits(
+            series(
+                "Age of known answers",
+                "s",
+                "When each scorer last judged a known case as it should. One hour: ShadowKnownAnswerLost; it fails, or "
+                "something else answers.",
+                (
+                    f"time() - max by (instance, scorer) (shadow_known_answer_timestamp_seconds{{{JOB}}})",
+                    "{{instance}} {{scorer}}",
+                ),
+            ),
+            (3600, "red"),
+        )
+    )
+    board.with_panel(
+        series(
+            "Deviation on known cases",
+            "percentunit",
+            "Mean distance from what the scorer said when it was well. Above `anchors.tolerance` and rising evidence beside it: "
+            "ShadowScorerDrifted is near.",
+            (f"max by (scorer) (shadow_scorer_deviation_ratio{{{JOB}}})", "{{scorer}}"),
+        )
+    )
+    board.with_panel(
+        series(
+            "Evidence that a scorer drifted",
+            "none",
+            "Natural logarithm; log(1/`anchors.alpha`) decides, 6.9 for 0.001 (ShadowScorerDrifted). Sinks slowly while all is "
+            "well.",
+            (f"max by (scorer) (shadow_scorer_drift_log_evalue{{{JOB}}})", "{{scorer}}"),
+        )
+    )
+    board.with_panel(
+        series(
+            "Agreement with people on known cases",
+            "percentunit",
+            "Share of labelled cases that each scorer judges as people did, since its process began. Lower after a change of "
+            "the scorer: go back.",
+            (f"min by (scorer) (shadow_scorer_human_agreement_ratio{{{JOB}}})", "{{scorer}}"),
+        )
+    )
+    board.with_panel(
+        limits(
+            series(
+                "Scorer budgets",
+                "percentunit",
+                "Used share of the day (UTC). At 100 % answers stay unscored (ShadowScorerBudgetUsed): lower the scorer's "
+                "`rate`. No line: none is configured.",
+                (
+                    f"max by (scorer, limit) (shadow_scorer_budget_used_ratio{{{JOB}}})",
+                    "{{scorer}} {{limit}}",
+                ),
+            ),
+            (1, "orange"),
         )
     )
 

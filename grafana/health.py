@@ -18,6 +18,7 @@ def build() -> d.Dashboard:
     _intake(board)
     _work(board)
     evaluator.scoring_row(board)
+    evaluator.known_row(board)
     evaluator.trouble_row(board)
     return board
 

@@ -119,11 +119,13 @@ def cost_row(board: d.Dashboard) -> None:
         series(
             "Cost of a thousand calls",
             "currencyUSD",
-            "By the price sheets in force. Dearer than expected: the price sheet first, then the tokens beside it.",
+            "By the price sheets in force. Dearer than expected: the price sheet first, then the tokens beside it. Acceptable: "
+            "what all calls cost by the answers that neither failed nor violated, over the whole epoch and all routes.",
             (
                 f"1000 * {rate('shadow_cost_usd_total', 'arm', ROUTED)} / {rate('shadow_requests_total', 'arm', answered)}",
                 "{{arm}}",
             ),
+            (f"max by (arm) (shadow_arm_cost_per_1k_acceptable_answers_usd{{{ARM}}})", "{{arm}} acceptable"),
         )
     )
     board.with_panel(

@@ -31,6 +31,7 @@ from scorers.words import normalised
 Label = Literal["equal", "same", "flagged", "unknown"]
 OFF_TOPIC = 0.3
 CLOSE = 0.6
+ENOUGH_WORDS = 0.4
 _ENDING = re.compile(r"[.!?\s]+$")
 _SAME_WORDS = 0.8
 _MAX_SHORT_WORDS = 3
@@ -161,7 +162,9 @@ def _weighed(item: _Open, similarity: Similarity | None) -> Score:
     shared = pair.differences.ratio
     if similarity is None:
         parts.append("checks alone, no similarity model")
-        close = 0.5 + 0.25 * coverage(pair) + 0.2 * shared if checked.value == 1 else checked.value
+        close = (
+            0.5 + 0.45 * _settled(max(coverage(pair), shared), ENOUGH_WORDS) if checked.value == 1 else checked.value
+        )
         if checked.value == 1 and same_words(pair):
             shared, close = max(shared, CLOSE), max(close, 0.55 + 0.4 * _SAME_WORDS)
         if unrelated(pair):
@@ -173,7 +176,7 @@ def _weighed(item: _Open, similarity: Similarity | None) -> Score:
     else:
         meaning = max(0.0, 0.7 * similarity.mean + 0.3 * similarity.least, _SAME_WORDS if same_words(pair) else 0.0)
         parts.append(f"similarity {similarity.mean:.2f}, worst window {similarity.least:.2f}")
-        value = min(0.5 + 0.49 * meaning, 0.99) * (checked.value if checked.value < 1 else 1.0)
+        value = min(0.5 + 0.49 * meaning, 0.99) * min(checked.value, 1.0)
         label = "same" if meaning >= CLOSE else "unknown"
         if meaning < OFF_TOPIC:
             found.append(Finding(category="off_topic"))
@@ -183,6 +186,15 @@ def _weighed(item: _Open, similarity: Similarity | None) -> Score:
     elif checked.value < 1:
         label = "unknown"
     return Score(value=max(0.0, value), label=label, reason="; ".join(parts), findings=tuple(found))
+
+
+def _settled(found: float, enough: float) -> float:
+    """Likeness in [0, 1] that is complete from `enough` on.
+
+    Past that point answers that differ in one fact are more alike than honest paraphrases are: more likeness is no
+    evidence of agreement (measured: docs/scorers/measured.md).
+    """
+    return min(found / enough, 1.0)
 
 
 SETTINGS = Settings

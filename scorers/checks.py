@@ -10,13 +10,16 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from scorers import (
+    checks_bound,
     checks_clauses,
     checks_content,
+    checks_converse,
     checks_date,
     checks_form,
     checks_name,
     checks_negation,
     checks_number,
+    checks_relation,
 )
 from scorers.base import Case, Finding, Score, ScorerFailure, ScorerKind
 from scorers.objections import Objection, Pair
@@ -46,6 +49,11 @@ ENGLISH: tuple[Check, ...] = (
     checks_name.name,
     checks_name.swap,
     checks_name.substitution,
+    checks_name.replaced_in_place,
+    checks_name.modifier,
+    checks_bound.bound,
+    checks_relation.turned,
+    checks_relation.rate,
     checks_content.omission,
     checks_content.addition,
     checks_clauses.opposite_in_context,
@@ -54,7 +62,7 @@ ENGLISH: tuple[Check, ...] = (
     checks_clauses.condition,
 )
 FLAGGED_BELOW = 0.5
-VERSION = "2"
+VERSION = "4"
 
 
 class Checked(NamedTuple):
@@ -74,6 +82,7 @@ def examine(pair: Pair) -> Checked:
     english = pair.english
     chosen = (*ANY_LANGUAGE, *ENGLISH) if english else ANY_LANGUAGE
     found = [objection for check in chosen for objection in check(pair)]
+    found = checks_converse.without_converses(pair, found)
     return Checked(sorted(found, key=lambda o: o.value), 0 if english else len(ENGLISH))
 
 

@@ -36,6 +36,9 @@ _CONDITIONS = (
     ("only", "if"), ("only", "when"), ("only", "where"), ("but", "only"), ("as", "long", "as"), ("so", "long", "as"),
     ("provided",), ("unless",), ("except",), ("excluding",),
 )  # fmt: skip
+_ANY_CONDITION = frozenset(
+    ["if", "unless", "except", "excluding", "provided", "providing", "without", "apart", "long", "whenever"]
+)
 _CONTRASTS = (("rather", "than"), ("instead", "of"), ("and", "not"), ("but", "not"))
 _COVERED = 0.34
 _CONDITION_STEMS = 2
@@ -77,10 +80,10 @@ def opposite_in_context(pair: Pair) -> list[Objection]:
     if not found:
         return []
     for x, y in found[:_MAX_OPPOSITES]:
-        if any(synonymous(y, w) for w in a) or any(synonymous(x, w) for w in b):
-            continue  # each side names both poles
         near_a, near_b = _company(pair.a, pair.placed[0], x), _company(pair.b, pair.placed[1], y)
-        if any(first & second for first in near_a for second in near_b):
+        if not any(first & second for first in near_a for second in near_b):
+            continue
+        if not (any(synonymous(y, w) for w in a) or any(synonymous(x, w) for w in b)):  # neither side names both poles
             return [Objection(category="antonym", value=POSSIBLE)]
     return []
 
@@ -206,6 +209,14 @@ def condition(pair: Pair) -> list[Objection]:
     if pair.code:
         return []
     mine, theirs = _conditions(pair.a), _conditions(pair.b)
+    if len(mine) == len(theirs):
+        return []
+    # the same condition in other words ("if", "without") is another rewording, which says nothing
+    conditional = [sum(w in _ANY_CONDITION for w in side.lower) for side in (pair.a, pair.b)]
+    if (len(mine) > len(theirs) and conditional[0] <= conditional[1]) or (
+        len(theirs) > len(mine) and conditional[1] <= conditional[0]
+    ):
+        return []
     asked = {stem(w) for w in pair.prompt_words}
     if len(mine) > len(theirs) and any(_lacking(c, pair.content[1]) for c in mine):
         return [Objection(category="omission", value=POSSIBLE)]

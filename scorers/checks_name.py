@@ -2,11 +2,15 @@
 
 import re
 from collections import Counter
+from functools import lru_cache
+from itertools import pairwise
 
 from scorers.differences import Edit
-from scorers.lexicon import is_function_word, is_negation, states_negative, synonymous
-from scorers.objections import CERTAIN, HINT, LIKELY, NEAR_HINT, Objection, Pair
+from scorers.lexicon import is_function_word, is_negation, narrows, states_negative, synonymous
+from scorers.objections import CERTAIN, HINT, LIKELY, NEAR_HINT, POSSIBLE, Objection, Pair
 from scorers.quantities import is_month, measure
+from scorers.units import UNITS
+from scorers.wordnet import rarely_noun, wider_or_narrower
 from scorers.words import Analysed, stem
 
 _TITLES_TEXT = """
@@ -16,6 +20,8 @@ _TITLES = frozenset(_TITLES_TEXT.split())
 _SHORT_WORDS = 60
 _MAX_IDENTIFIERS = 40
 _MAX_MOVED = 4
+_MAX_BLOCK = 12
+_IN_PLACE = 0.85
 _CONJUNCTIONS = frozenset(["and", "or", "but", "while", "whereas"])
 _COMMUTE = frozenset(["and", "or", "nor", "both", "either", "plus", "also", "then", "with", "comma"])
 _ADDRESS = r"[\w.-]++@[\w-]++\.[\w.]+|"
@@ -38,7 +44,7 @@ def _related(a: str, b: str) -> bool:
 
 
 def _is_name(word: str) -> bool:
-    return word[:1].isupper() and word.lower() not in _TITLES
+    return word[:1].isupper() and word.lower() not in _TITLES and word.lower() not in UNITS
 
 
 def _names(words: tuple[str, ...], initial: bool) -> list[str]:
@@ -63,13 +69,15 @@ def name(pair: Pair) -> list[Objection]:
             gone = [w for w in _names(edit.before, edit.initial and not both_open) if w not in low_b]
             came = [w for w in _names(edit.after, edit.initial and not both_open) if w not in low_a]
             if both_open and any(
-                synonymous(x, y) or is_function_word(x) or is_function_word(y) for x in gone for y in came
+                synonymous(x, y) or any(is_function_word(w) or rarely_noun(w) for w in (x, y))
+                for x in gone
+                for y in came
             ):
                 continue
             if gone and came and not any(_related(x, y) for x in gone for y in came) and not _acronym(gone, came, edit):
                 return [Objection(category="name", value=LIKELY if both_open else CERTAIN)]
     if max(len(low_a), len(low_b)) <= _SHORT_WORDS:
-        lost = _free_names(pair.a) - low_b - pair.prompt_words
+        lost = _free_names(pair.a) - low_b
         new = _free_names(pair.b) - low_a - pair.prompt_words
         if lost and new and not any(_related(x, y) for x in lost for y in new) and not _initials(lost, new):
             return [Objection(category="name", value=LIKELY)]
@@ -152,13 +160,26 @@ def swap(pair: Pair) -> list[Objection]:
         between = set(passage.before[first + 1 : last]) - {before[k][1] for k in moved}
         if between <= _COMMUTE or any(is_month(before[k][1]) for k in moved):
             continue
-        exchanged = len(moved) == 2
+        x, y = ([row[k][1] for k in range(moved[0], moved[-1] + 1)] for row in (before, after))
+        exchanged = len(moved) == 2 or len({before[k][1] for k in moved}) == 2 or _exchanged_blocks(x, y)
         return [Objection(category="swap", value=CERTAIN if exchanged else HINT)]
     return []
 
 
+def _exchanged_blocks(x: list[str], y: list[str]) -> bool:
+    """A stretch "P Q R" became "R Q P", with something between: two things of several words changed places."""
+    size = len(x)
+    if size > _MAX_BLOCK:
+        return False
+    return any(
+        x[:p] == y[size - p :] and x[size - r :] == y[:r] and x[p : size - r] == y[r : size - p]
+        for p in range(1, size - 1)
+        for r in range(1, size - p)
+    )
+
+
 def _content_at(words: tuple[str, ...]) -> list[tuple[int, str]]:
-    return [(i, w) for i, w in enumerate(words) if not is_function_word(w) or w.isdigit()]
+    return [(i, stem(w)) for i, w in enumerate(words) if not is_function_word(w) or w.isdigit()]
 
 
 def _clauses(words: tuple[str, ...]) -> Counter[tuple[str, ...]]:
@@ -173,13 +194,18 @@ def _clauses(words: tuple[str, ...]) -> Counter[tuple[str, ...]]:
 
 
 def substitution(pair: Pair) -> list[Objection]:
-    """In a nearly identical passage one content word was replaced by one no list knows as its equivalent: a hint."""
+    """In a nearly identical passage one content word was replaced by one no list knows as its equivalent.
+
+    Possible between nouns: a synonym of a thing is rare and stands in the lists. A hint between other words, whose synonyms
+    are many.
+    """
     if pair.code:
         return []
     near = [passage for passage in pair.differences.passages if passage.ratio >= 0.7]
     if not near:
         return []
     stems_a, stems_b = {stem(w) for w in set(pair.a.lower)}, {stem(w) for w in set(pair.b.lower)}
+    hints: list[float] = []
     for passage in near:
         for edit in passage.edits:
             gone = [
@@ -189,7 +215,44 @@ def substitution(pair: Pair) -> list[Objection]:
             if not gone or not came or len(gone) > 2 or len(came) > 2 or _other_business(edit, gone, came):
                 continue
             if not any(synonymous(x, y) for x in gone for y in came):
-                return [Objection(category="substitution", value=NEAR_HINT if passage.ratio >= 0.8 else HINT)]
+                things = passage.ratio >= 0.8 and len(gone) == len(came) and _things(gone[-1], came[-1])
+                hints.append(POSSIBLE if things else NEAR_HINT if passage.ratio >= 0.8 else HINT)
+    return [Objection(category="substitution", value=min(hints))] if hints else []
+
+
+def _things(gone: str, came: str) -> bool:
+    """Both words are nouns as far as is known, and neither is the wider word for the other; or both are units."""
+    if gone in UNITS and came in UNITS:
+        return UNITS[gone] != UNITS[came]
+    return not (rarely_noun(gone) or rarely_noun(came) or wider_or_narrower(gone, came))
+
+
+def replaced_in_place(pair: Pair) -> list[Objection]:
+    """One word of a nearly identical passage became another that the answer uses as well ("the sender pays"): likely.
+
+    Nothing of the kind where the words changed places, which is the business of `swap` or a list in another order.
+    """
+    if pair.code:
+        return []
+    for passage in pair.differences.passages:
+        if passage.ratio < _IN_PLACE:
+            continue
+        changes = [
+            (
+                [w for w in map(str.lower, e.before) if not is_function_word(w)],
+                [w for w in map(str.lower, e.after) if not is_function_word(w)],
+            )
+            for e in passage.edits
+        ]
+        gone, came = (Counter(stem(w) for c in changes for w in c[side]) for side in (0, 1))
+        for before, after in changes:
+            if len(before) != 1 or len(after) != 1 or not _things(before[0], after[0]):
+                continue
+            x, y = before[0], after[0]
+            if came[stem(x)] or gone[stem(y)] or synonymous(x, y) or x.isdigit() or y.isdigit():
+                continue
+            if x in passage.after or y in passage.before:
+                return [Objection(category="swap", value=LIKELY)]
     return []
 
 
@@ -200,3 +263,43 @@ def _other_business(edit: Edit, gone: list[str], came: list[str]) -> bool:
         if found.quantities or found.moments or any(is_negation(w.lower()) for w in words):
             return True
     return _acronym(gone, came, edit) or any(states_negative(w) for w in (*gone, *came))
+
+
+def modifier(pair: Pair) -> list[Objection]:
+    """The same thing is named after another thing, reworded or not ("peanut oil", "flaxseed oil"): possible.
+
+    Looks at nouns right before a noun; the words replaced occur on one side only.
+    """
+    if pair.code:
+        return []
+    a, b = (_named_after(side) for side in (pair.a, pair.b))
+    for key in a.keys() & b.keys():
+        x, y = a[key], b[key]
+        if not x or not y or x == y or not _things(x, y):
+            continue
+        if stem(x) in {stem(w) for w in pair.b.lower} or stem(y) in {stem(w) for w in pair.a.lower}:
+            continue
+        if synonymous(x, y) or _related(x, y):
+            continue
+        if not any(synonymous(x, w) or wider_or_narrower(x, w) for w in set(pair.b.lower)):
+            return [Objection(category="substitution", value=POSSIBLE)]
+    return []
+
+
+def _named_after(text: Analysed) -> dict[str, str]:
+    """For the stem of each noun with a noun right before it: that one; "" where there are several."""
+    found: dict[str, str] = {}
+    things = list(map(_is_thing, text.lower))
+    for i, (one, other) in enumerate(pairwise(things)):
+        if one and other and text.sentence_of[i] == text.sentence_of[i + 1]:
+            first, second = text.lower[i : i + 2]
+            key = stem(second)
+            found[key] = first if found.get(key, first) == first else ""
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _is_thing(word: str) -> bool:
+    if len(word) < 3 or not word.isalpha() or word in _CONJUNCTIONS or narrows(word):
+        return False
+    return not (is_function_word(word) or rarely_noun(word))

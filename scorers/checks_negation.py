@@ -28,17 +28,25 @@ _SAME_OPENER = {
     "false": "no",
     "incorrect": "no",
 }
+_PERMISSION = re.compile(
+    r"\W*(?:should|can|may|could|is it (?:ok|okay|safe|fine) to)\b(?! (?:you|not)\b)[^.?!\n]{0,200}\?\s*$", re.I
+)
+_WARNING = re.compile(r"\W*(?:please )?(?:don't|do not|never|avoid)\b", re.I)
 _SHORT_WORDS = 45
 _MIN_WORDS = 4
 _FEW_WORDS = 25
 _NEAR_WORDS = 2
 _CLAUSE_WORDS = frozenset(["and", "but", "or", "so", "because", "while", "although"])
+_NONE = frozenset(["none", "nobody", "nothing"])
 _RESTRICTED = frozenset(["unless", "until", "without", "except"])  # "not unless" affirms with a condition
 _NEGATIVE_PREFIX = re.compile(r"^(?:un|in|im|ir|il|non|dis)[a-z]+(?:able|ible|ed|aid|al|ful|ive|ent|ant|ing)$")
 
 
-def _opener(text: str) -> str | None:
+def _opener(text: str, *, asked: bool = False) -> str | None:
+    """What an answer opens with, "yes" or "no"; where a permission is `asked`, "don't" and "avoid" are a no as well."""
     match = _OPENER.match(text[:40])
+    if match is None and asked:
+        return "no" if _WARNING.match(text[:40]) else None
     return _SAME_OPENER.get(match[1].lower(), match[1].lower()) if match else None
 
 
@@ -93,17 +101,34 @@ def polarity(pair: Pair) -> list[Objection]:
     if pair.code:
         return []
     for passage in pair.differences.passages:
+        none = bool(_NONE & {*passage.before, *passage.after})
+        rows = _by_sentence(passage) if none else []
+        balanced = {edits[0].sentence for edits in rows if _flips(*_counts(edits)) in ((1, 1), (-1, 1))}
         for edits in _by_clause(passage):
             gone, came = _counts(edits)
-            negations = _negative_forms(gone) - _negative_forms(came)
-            opposites = _pairs_of_opposites(gone, came)
+            negations, opposites = _flips(gone, came)
             if negations == 0 and opposites == 0:
+                continue
+            if edits[0].sentence in balanced or (not opposites and negations % 2 == 0):
+                continue  # "all passed" and "none failed"; "not without" and "with"
+            if negations and _limited(passage, negations):
                 continue
             if negations and not opposites and _explained(gone, came, negations):
                 continue
             if abs(negations) != opposites:  # one of each cancels: "not open", "closed"
                 return [Objection(category="negation" if negations else "antonym", value=CERTAIN)]
     return []
+
+
+def _flips(gone: Counter[str], came: Counter[str]) -> tuple[int, int]:
+    """How many negations were lost (negative: came), and how many words became their opposites."""
+    return _negative_forms(gone) - _negative_forms(came), _pairs_of_opposites(gone, came)
+
+
+def _limited(passage: Passage, negations: int) -> bool:
+    """ "Not until", "not unless" on the side that denies, "only" on the other: the same condition."""
+    denying, other = (passage.before, passage.after) if negations > 0 else (passage.after, passage.before)
+    return "only" in other and "only" not in denying and bool(_RESTRICTED & set(denying))
 
 
 def _explained(gone: Counter[str], came: Counter[str], negations: int) -> bool:
@@ -159,7 +184,14 @@ def reworded_opposite(pair: Pair) -> list[Objection]:
         return []
     gone = [w for w in a - b if not is_function_word(w)]
     came = [w for w in b - a if not is_function_word(w)]
-    if any(opposite(x, y) and _denies(x) != _denies(y) for x in gone for y in came):
+    if any(
+        opposite(x, y)
+        and _denies(x) != _denies(y)
+        and not any(synonymous(y, w) for w in a)
+        and not any(synonymous(x, w) for w in b)
+        for x in gone
+        for y in came
+    ):
         return [Objection(category="antonym", value=POSSIBLE)]
     return []
 
@@ -175,7 +207,8 @@ def _denies(word: str) -> bool:
 
 def opener(pair: Pair) -> list[Objection]:
     """One answer opens with yes, the other with no: certain."""
-    first, second = _opener(pair.a.text), _opener(pair.b.text)
+    asked = bool(_PERMISSION.match(pair.prompt))
+    first, second = (_opener(side.text, asked=asked) for side in (pair.a, pair.b))
     if first and second and first != second:
         return [Objection(category="negation", value=CERTAIN)]
     return []
@@ -192,7 +225,10 @@ def reworded_polarity(pair: Pair) -> list[Objection]:
         return []
     for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
         denies = any(
-            is_negation(w) and not _double(one.lower[i + 1 : i + 5]) and not _RESTRICTED & set(one.lower[i + 1 :])
+            is_negation(w)
+            and not _double(one.lower[i + 1 : i + 5])
+            and "as" not in one.lower[i + 1 : i + 6]
+            and not _RESTRICTED & set(one.lower[i + 1 :])
             for i, w in enumerate(one.lower)
         )
         negative = any(

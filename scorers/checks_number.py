@@ -7,6 +7,7 @@ from scorers.quantities import Measured, Quantity, measure, same_quantity
 from scorers.units import UNITS
 
 _IN_PLACE_WORDS = 3
+_COUNTED = 10  # "you have three options" says no more than the options do
 _RATES = frozenset(("per", "each", "every", "calendar", "business", "working"))
 _PER = re.compile(r"\b(?:per|each|every) ([a-z]{1,12})\b")
 _DAYS = re.compile(r"\b(calendar|business|working) (?:day|hour|week)s?\b")
@@ -35,6 +36,7 @@ def number(pair: Pair) -> list[Objection]:
         return [Objection(category="number", value=CERTAIN if len(lost) >= 0.5 * len(stated) else LIKELY)]
     if _replaced_in_place(pair):
         return [Objection(category="number", value=CERTAIN)]
+    lost = [q for q in lost if q.dimension or q.value > _COUNTED]
     if lost and len(lost) >= 0.5 * len(stated) and len(pair.b.words) > 3 and len(stated) <= 3:
         return [Objection(category="number", value=POSSIBLE)]
     return []

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from scorers.lexicon_opposites import GROUPS, OPPOSITES
 from scorers.lexicon_synonyms import FUNCTION_WORDS, NARROWING, NEGATIONS, NEGATIVES, SYNONYMS
+from scorers.wordnet import opposed, same_meaning, wordnet
 from scorers.words import stem
 
 _FUNCTION_WORDS = frozenset(FUNCTION_WORDS.split())
@@ -59,6 +60,8 @@ def lexicon() -> Lexicon:
         poles |= {stem(word) for word in right.replace("!", "").split()}
         if "!" in right:
             negatives |= {stem(word) for word in right.replace("!", "").split()}
+    for word, others in wordnet().opposites.items():
+        opposites[word] |= others
     groups, strong = _indexed(GROUPS)
     synonyms, _ = _indexed("\n".join([SYNONYMS.strip(), *sides]))
     return Lexicon(
@@ -120,7 +123,7 @@ def opposite(a: str, b: str) -> bool:
     short, long = (a, b) if len(a) <= len(b) else (b, a)
     if len(short) >= 4 and long.endswith(short) and long[: -len(short)] in _NEGATIVE_PREFIXES:
         return True
-    if _opposite_prefixes(a, b):
+    if _opposite_prefixes(a, b) or opposed(a, b):
         return True
     return (a[:-3] == b[:-4] and {a[-3:], b[-4:]} == {"ful", "less"}) or (
         a[:-4] == b[:-3] and {a[-4:], b[-3:]} == {"less", "ful"}
@@ -147,9 +150,10 @@ def opposites_between(lost: set[str], new: set[str]) -> list[tuple[str, str]]:
     for word in new:
         by_stem[stem(word)].append(word)
     found = []
+    known = lexicon().opposites
     for word in sorted(lost):
-        listed = lexicon().opposites.get(stem(word), frozenset())
-        others = {w for other in listed for w in by_stem.get(other, ())} | (listed & new)
+        listed = known.get(stem(word))
+        others = {w for other in listed for w in by_stem.get(other, ())} | (listed & new) if listed else set()
         if word.startswith(_FIRST):
             others |= {w for p, q in _TURNED if word.startswith(p) and (w := q + word[len(p) :]) in new and len(w) >= 6}
         found += [(word, other) for other in sorted(others)]
@@ -167,6 +171,7 @@ def strong_groups_of(word: str) -> frozenset[int]:
     return lexicon().strong_groups.get(stem(word), _NONE)
 
 
+@lru_cache(maxsize=8192)
 def synonymous(a: str, b: str) -> bool:
     """True when the words may stand for each other: one stem, a common list, or spellings such as "colour" and "color"."""
     if (
@@ -175,4 +180,5 @@ def synonymous(a: str, b: str) -> bool:
         or a.replace("ise", "ize") == b.replace("ise", "ize")
     ):
         return True
-    return bool(lexicon().synonyms.get(stem(a), frozenset()) & lexicon().synonyms.get(stem(b), frozenset()))
+    known = lexicon().synonyms
+    return bool(known.get(stem(a), _NONE) & known.get(stem(b), _NONE)) or same_meaning(a, b)

@@ -58,6 +58,97 @@ left : right
 north northern : south southern
 east eastern : west western
 top upper : bottom lower
+add adding : subtract reduce
+afterwards afterward later : beforehand earlier
+loosen loosened soften : tighten harden stiffen
+slow slowed slows decelerate brake : speed sped speeds accelerate hasten
+gently lightly softly : firmly fiercely roughly vigorously
+flammable combustible : inert fireproof
+private privately personal personally : public publicly professional professionally
+common commonly frequent : rare rarely uncommon
+tightly tight : loosely loose
+employer : employee
+lender creditor : borrower debtor
+landlord lessor : tenant lessee
+seller vendor : buyer purchaser
+sender consignor : recipient receiver consignee
+licensor : licensee
+plaintiff claimant : defendant respondent
+steep steeper steepen : flat flatter flatten shallow
+expand swell widen broaden : shrink contract narrow
+attract : repel
+absorb : emit release
+float : sink
+melt thaw : freeze solidify
+upstream : downstream
+clockwise : anticlockwise counterclockwise
+windward : leeward
+acidic acid : alkaline basic
+sweet : bitter sour
+raw : cooked
+ripe : unripe
+fresh : stale rotten
+sharp : blunt dull
+rough coarse : smooth fine
+male : female
+mother : father
+benign : malignant
+acute : chronic
+systolic : diastolic
+artery arterial : vein venous
+oral orally : topical topically
+positive : negative
+odd : even
+vertical : horizontal
+convex : concave
+major : minor
+debit : credit
+asset : liability
+profit : loss deficit
+surplus : shortage deficit
+bullish : bearish
+gross : net
+fixed : variable floating
+import : export
+supply : demand
+input : output
+upload : download
+encrypt encoded : decrypt decoded
+sync synchronous : async asynchronous
+static : dynamic
+mutable : immutable
+primary : secondary replica standby
+master : slave
+client : server
+lock : unlock
+mount : unmount
+ascend ascending : descend descending
+arrive arrival arriving : depart departure leaving
+outbound : return
+temporary temporarily : permanent permanently
+voluntary : compulsory
+guilty : innocent
+lenient : strict
+offensive attack : defensive defence defend
+victory triumph : defeat
+ally : enemy
+alive living : dead deceased
+nocturnal : diurnal
+evergreen : deciduous
+perennial : annual
+shade shady : sunny sun
+tailwind : headwind
+taxable : exempt untaxed
+voluntary : mandatory
+cheaper cheap : dearer expensive costly
+encourage : discourage
+recommend advise advisable : discourage inadvisable
+praise : criticise
+agree : disagree
+trust : distrust
+optimistic : pessimistic
+wholesale : retail
+inner : outer
 front : back rear
 public : private
 temporary temporarily : permanent permanently

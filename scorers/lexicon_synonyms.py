@@ -6,6 +6,7 @@ Data, written for this project; compared by stem, so one form is enough.
 SYNONYMS = """
 buy purchase get obtain acquire order
 big large huge great sizeable
+amount sum total
 small little tiny minor
 fast quick rapid speedy swift prompt
 begin start commence launch initiate
@@ -209,7 +210,7 @@ NEGATIVES = """
 unable fail lack refuse avoid hardly barely rarely seldom scarcely except unless exclude stop prevent prohibit forbid
 decline impossible unavailable ineligible illegal invalid unsafe dangerous deny reject miss absent ban unlikely only
 out missing gone sold ineffective insufficient nonrefundable few little unnecessary stopped unfortunately sorry instead
-rather unsupported free off empty acquitted acquit
+rather unsupported free off empty acquitted acquit optional voluntary none
 """
 """Words that deny something by themselves."""
 

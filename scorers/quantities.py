@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from scorers.units import POUND, UNITS
+from scorers.units import CENTS, PENCE, POUND, UNITS
 
 MAX_QUANTITIES = 200
 _MAX_DIGITS = 30
@@ -35,13 +35,39 @@ _SCALES = {
     "crore": 10**7,
 }
 _VAGUE = {"once": 1, "twice": 2, "both": 2, "couple": 2, "pair": 2, "dozen": 12, "half": 50, "single": 1, "zero": 0}
+_GROUPS = frozenset(("couple", "pair", "dozen"))
 _ORDINALS = dict(
     zip(
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"],
-        range(1, 11),
+        [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+            "eleventh",
+            "twelfth",
+            "thirteenth",
+            "fourteenth",
+            "fifteenth",
+            "sixteenth",
+            "seventeenth",
+            "eighteenth",
+            "nineteenth",
+            "twentieth",
+        ],
+        range(1, 21),
         strict=True,
     )
 )
+_STRESSED = frozenset(("full", "further", "whole", "single", "entire"))
+_PARTS = {"third": Decimal(100) / 3, "quarter": Decimal(25), "fifth": Decimal(20), "tenth": Decimal(10)}
+"""Hundredths; optional like everything that words say loosely."""
+_WHOLES = {CENTS: ("usd", "eur"), PENCE: ("gbp", POUND)}
 _MONTHS = {
     name: index
     for index, names in enumerate(
@@ -70,10 +96,13 @@ _DATE = re.compile(
     rf"|\b(?P<d3>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<m3>{_MONTH})\b\.?(?:,?\s+(?P<y3>\d{{4}})\b)?"
     rf"|\b(?P<d4>\d{{1,2}})/(?P<m4>\d{{1,2}})/(?P<y4>\d{{4}}|\d{{2}})\b"
 )
+_HOURS = {word: value for word, value in _SMALL.items() if 1 <= value <= 12}
+_PAST = {"half past": 30, "quarter past": 15, "quarter to": -15}
 _CLOCK = re.compile(
-    r"\b(?P<h>\d{1,2})(?::(?P<m>\d{2}))(?::\d{2})?\s*(?P<half>[ap]\.?m\b\.?)?"
+    r"\b(?P<h>\d{1,2})(?:(?::|(?<=[012]\d)h)(?P<m>\d{2}))(?::\d{2})?\s*(?P<half>[ap]\.?m\b\.?)?"
     r"|\b(?P<h2>\d{1,2})\s*(?P<half2>[ap]\.?m\b\.?)"
     r"|\b(?P<word>noon|midday|midnight)\b"
+    rf"|\b(?P<part>half past|quarter past|quarter to) (?P<hour>\d{{1,2}}|{'|'.join(_HOURS)})\b"
 )
 _DIGITS = re.compile(r"\d[\d,.]*")
 _CURRENCIES = frozenset("$€£¥₹")
@@ -85,16 +114,38 @@ _NUMBER = re.compile(
 )
 _ANY = re.compile(
     r"\d|\b(?:"
-    + "|".join((*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, "a", "an", "per", "each", "noon", "midday", "midnight"))
+    + "|".join(
+        (*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, *_STRESSED, "a", "an", "per", "each", "noon", "midday", "midnight")
+    )
     + r")\b"
 )
 _DIGIT = re.compile(r"\d")
-_CLOCK_LIKE = re.compile(r"\d(?::\d\d|\s*[ap]\.?m)")
-_CLOCK_WORDS = ("noon", "midday", "midnight")
+# what the dearer expressions below need, looked for first
+_COMPOUND_LIKE = re.compile(r"\d ?[hmf][a-z]*,? (?:and )?\d")
+_RANGE_LIKE = re.compile(r"\d ?(?:-|to|and) ?\d")
+_SPACED, _SHORT_MILLIONS = re.compile(r"\d \d{3}"), re.compile(r"\dm\b")
+_THOUSANDS = re.compile(r"(?<![\d.,/:-])[1-9]\d{0,2}(?: \d{3})+(?![\d.,:/-]\d|\d)")
+_DEGREES = re.compile(r"[\s-]degrees?\s(c|f)(?:elsius|ahrenheit)?\b")
+_COMPOUND = re.compile(
+    r"\b(?:(?P<hours>\d{1,4}) ?(?:hours?|hrs?|h)|(?P<minutes>\d{1,4}) ?(?:minutes?|mins?)|(?P<feet>\d{1,4}) ?(?:feet|foot|ft))"
+    r",? (?:and )?(?P<rest>\d{1,2}) ?(?(hours)(?:minutes?|mins?|m)|(?(minutes)(?:seconds?|secs?|s)|(?:inch(?:es)?|in)))\b"
+)
+_RANGE = re.compile(
+    r"(?<![\d.,/:-])(?P<low>\d[\d,]*(?:\.\d+)?) ?(?:-|to|and) ?(?P<high>\d[\d,]*(?:\.\d+)?) ?(?P<unit>%|° ?[cf]\b|[a-zµμ]{1,12}\b)"
+)
+_MINUS = re.compile(r"\bminus (?=\d)")
+_MILLIONS = re.compile(r"([$€£]\d[\d.,]*|\b\d[\d.,]*(?=m (?:euros?|dollars?|pounds?|usd|eur|gbp)\b))m\b")
+_SPEED = re.compile(r"\b(k(?:ilomet(?:re|er)s?|m)|m(?:iles?|i)|k(?:nots?)) (?:per|an) hour\b")
+_SPEEDS = {"k": "km/h", "m": "mph"}
+_DAYS_BEFORE = re.compile(rf"\b(\d{{1,2}}) ?(?:-|to|and|until) ?(\d{{1,2}} (?:of )?({_MONTH})\b)")
+_DAYS_BEHIND = re.compile(rf"\b(({_MONTH}) \d{{1,2}}) ?(?:-|to|and|until) ?(?=\d{{1,2}}\b(?! ?[a-z%:]))")
+_FRACTION = re.compile(r"(?<![\d/.,-])([1-9])/([2-9]|10)(?![\d/])")
+_CLOCK_LIKE = re.compile(r"\d(?:[:h]\d\d|\s*[ap]\.?m)")
+_CLOCK_WORDS = ("noon", "midday", "midnight", "half past", "quarter past", "quarter to")
 _FILLERS = frozenset(
     ("business", "working", "calendar", "full", "whole", "more", "further", "additional", "consecutive")
 )
-_TELLING = frozenset((*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, "a", "an", "per", "each"))
+_TELLING = frozenset((*_SMALL, *_TENS, *_VAGUE, *_ORDINALS, *_STRESSED, "a", "an", "per", "each"))
 _SPELLED = re.compile(r"[a-z]+")
 
 
@@ -161,6 +212,10 @@ def _take_moments(text: str) -> tuple[str, list[Moment]]:
         if match["word"]:
             moments.append(Moment("clock", minutes=0 if match["word"] == "midnight" else 720))
             return " "
+        if match["part"]:
+            full = _HOURS.get(match["hour"]) or int("".join(filter(str.isdigit, match["hour"])) or 0)
+            moments.append(Moment("clock", minutes=full * 60 + _PAST[match["part"]], half_known=False))
+            return " "
         hours, minutes = int(match["h"] or match["h2"]), int(match["m"] or 0)
         half = match["half"] or match["half2"]
         if hours > 24 or minutes > 59:
@@ -171,7 +226,13 @@ def _take_moments(text: str) -> tuple[str, list[Moment]]:
         return " "
 
     if _DIGIT.search(text):
-        text = _DATE.sub(date, text)
+        rest = _DATE.sub(date, text)
+        if moments:
+            spelled = _DAYS_BEHIND.sub(r"\1 to \2 ", _DAYS_BEFORE.sub(r"\1 \3 to \2", text))
+            if spelled != text:  # "1 to 5 May" names two days
+                moments.clear()
+                rest = _DATE.sub(date, spelled)
+        text = rest
     if _CLOCK_LIKE.search(text) or any(word in text for word in _CLOCK_WORDS):
         text = _CLOCK.sub(clock, text)
     return text, moments
@@ -211,12 +272,20 @@ def _spelled(text: str) -> list[Quantity]:
                 ):
                     break
                 i += 1
-            value = Decimal(total + current)
+            value = Decimal(total + current) * (-1 if words[start - 1 : start] == ["minus"] else 1)
             if words[i : i + 2] in (["quarter", "of"], ["quarters", "of"]):
                 part = _unit_after_half(words[i + 2 : i + 4])
                 if part is not None:  # "three quarters of an hour"
                     found.append(_quantity(value / 4, part))
                     continue
+            if words[i : i + 3] == ["and", "a", "half"]:  # "two and a half weeks"
+                value, i = value + Decimal("0.5"), i + 3
+                if i < len(words) and words[i] in _SCALES and words[i] != "k":
+                    value, i = value * _SCALES[words[i]], i + 1
+            if i < len(words) and words[i].removesuffix("s") in _PARTS and i - start == 1:  # "two thirds"
+                found.append(_quantity(value * _PARTS[words[i].removesuffix("s")], UNITS["%"], optional=True))
+                i += 1
+                continue
             after = i + 1 if i + 1 < len(words) and words[i] in _FILLERS else i
             unit = UNITS.get(words[after]) if after < len(words) and len(words[after]) > 1 else None
             vague = i - start == 1 and word in ("one", "zero") and unit is None
@@ -229,10 +298,31 @@ def _spelled(text: str) -> list[Quantity]:
             and len(words[i + 1]) > 2
         ):
             found.append(_quantity(Decimal(1), UNITS[words[i + 1]], optional=True))
+            if words[i + 2 : i + 5] == ["and", "a", "half"]:  # "an hour and a half"
+                found.append(_quantity(Decimal("1.5"), UNITS[words[i + 1]], optional=True))
+            if words[i + 1 : i + 3] == ["quarter", "of"] and (part := _unit_after_half(words[i + 3 : i + 5])):
+                found.append(_quantity(Decimal("0.25"), part, optional=True))
+            elif words[i + 1] == "quarter":
+                found.append(_quantity(_PARTS["quarter"], UNITS["%"], optional=True))
+        elif word == "a" and i + 1 < len(words) and words[i + 1] in _SCALES and len(words[i + 1]) > 2:
+            unit = UNITS.get(words[i + 2]) if i + 2 < len(words) else None
+            found.append(_quantity(Decimal(_SCALES[words[i + 1]]), unit))
+            i += 1
+        elif word in ("a", "one") and i + 1 < len(words) and words[i + 1] in _PARTS:
+            found.append(_quantity(_PARTS[words[i + 1]], UNITS["%"], optional=True))
+        elif word in _STRESSED and i + 1 < len(words) and words[i + 1] in UNITS and len(words[i + 1]) > 2:
+            found.append(_quantity(Decimal(1), UNITS[words[i + 1]], optional=True))
         elif word == "half" and (whole := _unit_after_half(words[i + 1 : i + 3])) is not None:
             found.append(_quantity(Decimal("0.5"), whole, optional=True))
         elif word in _VAGUE or word in _ORDINALS:
             unit = UNITS["%"] if word == "half" else None
+            if word in _GROUPS:
+                named = (
+                    words[i + 2]
+                    if words[i + 1 : i + 2] == ["of"] and i + 2 < len(words)
+                    else " ".join(words[i + 1 : i + 2])
+                )
+                unit = UNITS.get(named)
             found.append(_quantity(Decimal(_VAGUE.get(word, _ORDINALS.get(word, 0))), unit, optional=True))
         i += 1
     return found
@@ -243,6 +333,34 @@ def _unit_after_half(following: list[str]) -> tuple[str, str] | None:
     if len(following) == 2 and following[0] in ("a", "an") and len(following[1]) > 2:
         return UNITS.get(following[1])
     return None
+
+
+def _joined(text: str) -> str:
+    """One number for one quantity: "1 hour 30 minutes", "60 to 90 seconds", "12 500" and "degrees Celsius" in one spelling."""
+    if _SPACED.search(text):
+        text = _THOUSANDS.sub(lambda m: m[0].replace(" ", ""), text)
+    if "minus " in text:
+        text = _MINUS.sub("-", text)
+    if _SHORT_MILLIONS.search(text):
+        text = _MILLIONS.sub(r"\1 million", text)
+    if " per " in text or " an " in text:
+        text = _SPEED.sub(lambda m: _SPEEDS[m[1][0]], text)
+    if "degree" in text:
+        text = _DEGREES.sub(lambda m: f" °{m[1]}", text)
+    if _COMPOUND_LIKE.search(text):
+        text = _COMPOUND.sub(_in_smaller_units, text)
+    return _RANGE.sub(_with_both_units, text) if _RANGE_LIKE.search(text) else text
+
+
+def _in_smaller_units(match: re.Match[str]) -> str:
+    factor = 12 if match["feet"] else 60
+    unit = "inches" if match["feet"] else "minutes" if match["hours"] else "seconds"
+    return f"{int(match['feet'] or match['hours'] or match['minutes']) * factor + int(match['rest'])} {unit}"
+
+
+def _with_both_units(match: re.Match[str]) -> str:
+    unit = match["unit"].replace(" ", "")
+    return f"{match['low']} {unit} to {match['high']} {unit}" if unit in UNITS else match[0]
 
 
 def _quantity(value: Decimal, unit: tuple[str, str] | None, *, optional: bool = False) -> Quantity:
@@ -285,6 +403,12 @@ def measure(text: str) -> Measured:
         return Measured((), ())
     rest, moments = _take_moments(text)
     found: list[Quantity] = []
+    if _DIGIT.search(rest):
+        rest = _joined(rest)
+        if "/" in rest:
+            fractions = [(int(a), int(b)) for a, b in _FRACTION.findall(rest)]
+            found += [_quantity(Decimal(100 * a) / b, UNITS["%"], optional=True) for a, b in fractions if a < b]
+            rest = _FRACTION.sub(lambda m: " " if int(m[1]) < int(m[2]) else m[0], rest)
     for start, match in _numbers(rest):
         value = _decimal(match["n"])
         if value is None:
@@ -310,6 +434,9 @@ def same_quantity(a: Quantity, b: Quantity) -> bool:
     """Equal in the base unit, or equal as written where one side names no unit."""
     if a.dimension == b.dimension:
         return a.value == b.value
+    for part, whole in ((a, b), (b, a)):
+        if whole.dimension in _WHOLES.get(part.dimension, ()):
+            return part.value == 100 * whole.value
     if POUND in (a.dimension, b.dimension):
         other, pounds = (b, a) if a.dimension == POUND else (a, b)
         if other.dimension in ("gbp", "mass-imperial"):

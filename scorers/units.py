@@ -1,6 +1,7 @@
 """Units of measure by name: dimension and factor to the dimension's base unit. Dimensions that differ are never converted."""
 
 UNITS: dict[str, tuple[str, str]] = {}
+CENTS, PENCE = "cents", "pence"
 POUND = "pound"
 """Sixteen ounces, or sterling: which one, a text says elsewhere if at all."""
 
@@ -55,6 +56,25 @@ _unit("power", "1", "w watt watts")
 _unit("power", "1000", "kw kilowatt kilowatts")
 _unit("energy", "1", "kwh")
 _unit("energy", "0.001", "wh")
+_unit("energy", "1000", "mwh")
+_unit("energy", "1000000", "gwh")
+_unit("power", "1000000", "mw megawatt megawatts")
+_unit("energy-si", "1", "j joule joules")
+_unit("energy-si", "1000", "kj kilojoule kilojoules")
+_unit("energy-si", "1000000", "mj")
+_unit("pressure-si", "1000000", "mpa")
+_unit("pressure-metric", "0.001", "mbar millibar millibars")
+_unit("frequency", "1000", "khz")
+_unit("frequency", "1000000", "mhz")
+_unit("frequency", "1000000000", "ghz")
+_unit("current", "0.001", "ma milliamp milliamps")
+_unit("voltage", "1000", "kv")
+_unit("volume", "0.01", "cl centilitre centilitres")
+_unit("volume", "0.1", "dl decilitre decilitres")
+_unit("volume", "1000", "m3 m³")
+_unit("bytes", "1024", "kib")
+_unit("bytes", "1048576", "mib")
+_unit("bytes", "1073741824", "gib")
 _unit("energy-food", "1", "kcal")
 _unit("pressure-si", "1", "pa")
 _unit("pressure-si", "100", "hpa")
@@ -77,7 +97,8 @@ _unit("celsius", "1", "°c celsius")
 _unit("fahrenheit", "1", "°f fahrenheit")
 _unit("percent", "1", "% percent pct")
 _unit("usd", "1", "$ dollar dollars usd bucks")
-_unit("usd", "0.01", "cent cents")
+_unit(CENTS, "1", "cent cents")
+_unit(PENCE, "1", "pence penny")
 _unit("eur", "1", "€ euro euros eur")
 _unit("gbp", "1", "£ gbp quid")
 _unit("jpy", "1", "¥ yen jpy")

@@ -32,7 +32,8 @@ _QUOTES = str.maketrans(
 _MARKS = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LIST_MARK = re.compile(r"^[ \t]*(?:\(?\d{1,3}[.)](?=[ \t])|[-*+•·][ \t]|#{1,6}[ \t]|>[ \t])", re.M)
-_INLINE_LIST_MARK = re.compile(r"(?<=[\s:])\(?\d{1,2}[.)](?=[ \t]+[A-Z*`])")
+_INLINE_LIST_MARK = re.compile(r"(?<=[\s:])(?<!\d:)\(?\d{1,2}[.)](?=[ \t]+[A-Z*`])")
+_FIRST_MARK = re.compile(r"(?<![\d.,:])1[.)][ \t]")
 _MARK_LIKE = re.compile(r"\d[.)][ \t]")
 _MARKDOWN = re.compile(r"[*_`~]{1,3}")
 # These begin with what is rare in a text (a digit, a full stop, an apostrophe) and look back from there: the search
@@ -51,6 +52,7 @@ _COMPARED = (
     (re.compile(r"\b[Nn]o(?:t)? (?:fewer|less) than\b"), "at least"),
     (re.compile(r"\b[Nn]o(?:t)? more than\b"), "at most"),
     (re.compile(r"\b[Nn]o(?:t)? later than\b"), "within"),
+    (re.compile(r"\b(?:(?:[Dd]o|must|may|should|can|will) not|never) exceed\b"), "take at most"),
 )
 _WHO_IS = re.compile(r"\b(it|that|there|here|what|he|she|who|where|let)\Z", re.I)
 _WHO_IS_CHARS = 6  # the longest of these words and the character before it
@@ -122,8 +124,46 @@ def unformatted(text: str) -> str:
     """The text without list markers, headings, emphasis and ordinal endings ("4th")."""
     if any(mark in text for mark in "*_`~"):
         text = _MARKDOWN.sub(_without_emphasis, text)
+    counts = _FIRST_MARK.search(text)  # a list counts from one; "over 45. Let us know" is none
     text = _LIST_MARK.sub(" ", _ORDINAL.sub(r"\1", text))
-    return _INLINE_LIST_MARK.sub(" ", text) if _MARK_LIKE.search(text) else text
+    return _INLINE_LIST_MARK.sub(" ", text) if counts and _MARK_LIKE.search(text) else text
+
+
+_ROLES = frozenset(
+    [
+        "addressee",
+        "appointee",
+        "assignee",
+        "bailee",
+        "borrowee",
+        "consignee",
+        "detainee",
+        "employee",
+        "examinee",
+        "franchisee",
+        "grantee",
+        "indorsee",
+        "interviewee",
+        "lessee",
+        "licensee",
+        "mentee",
+        "mortgagee",
+        "nominee",
+        "obligee",
+        "offeree",
+        "patentee",
+        "payee",
+        "permittee",
+        "pledgee",
+        "promisee",
+        "sublessee",
+        "trainee",
+        "transferee",
+        "trustee",
+        "vendee",
+    ]
+)
+"""Not the same as the one who employs, pays, trains: these keep their ending."""
 
 
 @lru_cache(maxsize=8192)
@@ -133,6 +173,8 @@ def stem(word: str) -> str:
         word = word.removesuffix(ending)
     if len(word) <= 3:
         return word
+    if word.removesuffix("s") in _ROLES:
+        return word.removesuffix("s")
     for ending, least in (("ations", 4), ("ation", 4), ("ments", 4), ("ment", 4), ("ingly", 4), ("edly", 4)):
         if word.endswith(ending) and len(word) - len(ending) >= least:
             return word[: -len(ending)].rstrip("ei")
@@ -176,7 +218,9 @@ def analyse(text: str) -> Analysed:
     kept, cut = capped(text)
     clean = plain(kept)
     body = _ABBREVIATION.sub("", expanded(unformatted(clean)))
-    if "than" in body:
+    if " free of " in body:
+        body = body.replace(" free of ", " without ")
+    if "than" in body or "exceed" in body:
         for pattern, written in _COMPARED:
             body = pattern.sub(written, body)
     sentences: list[str] = []

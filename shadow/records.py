@@ -140,8 +140,9 @@ class ArmOutcome:
     """What one arm did with one call. Seconds are of the monotonic clock; None where it was not measured.
 
     `spell` is None outside spells, "first" on the failure that opens one (evidence), "inside" on the further ones
-    (`failure` is then "unavailable"). `client_saturated` marks latencies taken while our own loop lagged. `asked` is False
-    for an answer that was found in the past of the traffic: nobody asked for it now, and its text is kept elsewhere.
+    (`failure` is then "unavailable"). `client_saturated` marks latencies taken while our own loop lagged. `in_flight` is
+    how many calls this worker had with the arm when this one was sent, itself included.
+    `asked` is False for an answer that was found in the past of the traffic: nobody asked for it now, and its text is kept elsewhere.
     """
 
     arm: str
@@ -159,6 +160,7 @@ class ArmOutcome:
     client_saturated: bool = False
     limited_by_us: bool = False
     sent_unix_ms: int | None = None
+    in_flight: int | None = None
     asked: bool = True
 
 

@@ -2,6 +2,10 @@
 
 Absolute scorers judge every arm that answered, the incumbent too; comparative and preference scorers judge candidates
 and the baseline against the incumbent's usable answer. What was not judged has no entry, and a crash is a counted value.
+
+A dear scorer sees two parts of the traffic, and they are never mixed: its random sample, drawn beforehand, under its own
+name; and the cases that a cheaper scorer left open, under `NAME@unknown`, which no policy can name. What its budget does
+not allow any more has no entry either, and is counted.
 """
 
 import hashlib
@@ -12,7 +16,12 @@ from dataclasses import dataclass
 
 from scorers import base as scorers
 from scorers.running import run_scorer
+from shadow.allowance import Allowance
 from shadow.records import Answer, ArmOutcome, Call, FinishedCall
+from shadow.settings import Resolve
+
+OPEN_CASES = "@unknown"
+"""Suffix of the name under which scores of open cases are kept; no scorer's name can hold an @."""
 
 ArmScores = dict[str, scorers.Score | scorers.ScorerFailure]
 """By scorer label."""
@@ -20,11 +29,20 @@ ArmScores = dict[str, scorers.Score | scorers.ScorerFailure]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A scorer in use: the label its scores are kept under, and the share of calls it sees."""
+    """A scorer in use: the label its scores are kept under, the share of calls it sees, and which open cases."""
 
     label: str
+    kind: str = ""
     scorer: scorers.Scorer
     rate: float = 1.0
+    resolve: Resolve | None = None
+    generation: int = 1
+
+    @property
+    def description(self) -> str:
+        """As epochs describe it; another one is another instrument."""
+        again = f"/{self.generation}" if self.generation > 1 else ""
+        return f"{self.scorer.kind}/{self.scorer.version}/{self.rate:g}{again}"
 
 
 Observe = Callable[[str, float, int, Mapping[str, int]], None]
@@ -34,9 +52,13 @@ Observe = Callable[[str, float, int, Mapping[str, int]], None]
 class Scoring:
     """Owned by one thread. `score` never raises for what a call contains."""
 
-    def __init__(self, entries: Sequence[Entry], observe: Observe | None = None) -> None:
+    def __init__(
+        self, entries: Sequence[Entry], observe: Observe | None = None, allowance: Allowance | None = None
+    ) -> None:
         self._entries = tuple(entries)
+        self._in_order = sorted(self._entries, key=lambda entry: entry.resolve is not None)
         self._observe = observe
+        self._allowance = allowance
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -47,31 +69,58 @@ class Scoring:
         """Per call: arm to scorer label to score. One batch per scorer over all calls and arms."""
         results: list[dict[str, ArmScores]] = [{o.arm: {} for o in call.outcomes} for call in calls]
         drawn = [nested_draw(call.call.id) for call in calls]
-        for entry in self._entries:
-            places: list[tuple[int, str]] = []
+        for entry in self._in_order:
+            places: list[tuple[int, str, str]] = []
             cases: list[scorers.Case] = []
             for index, call in enumerate(calls):
-                if drawn[index] >= entry.rate:
+                sampled = drawn[index] < entry.rate
+                if not sampled and entry.resolve is None:
                     continue
                 for outcome in call.outcomes:
+                    if not sampled and not _open(entry, call, results[index][outcome.arm]):
+                        continue
                     case = _case(call, outcome, entry.scorer.kind)
                     if case is not None:
-                        places.append((index, outcome.arm))
+                        places.append((index, outcome.arm, entry.label if sampled else entry.label + OPEN_CASES))
                         cases.append(case)
-            started = time.perf_counter()
-            scores = run_scorer(entry.scorer, cases)
-            if self._observe is not None and cases:
-                failed = Counter(s.kind for s in scores if isinstance(s, scorers.ScorerFailure))
-                self._observe(entry.label, time.perf_counter() - started, len(cases), failed)
-            for (index, arm), result in zip(places, scores, strict=True):
-                results[index][arm][entry.label] = result
+            limit = self._allowance.exhausted(entry.label) if self._allowance is not None and cases else None
+            if self._allowance is not None and limit is not None:
+                self._allowance.skip(entry.label, limit, len(cases))
+                continue
+            for (index, arm, name), result in zip(places, self.ask(entry, cases), strict=True):
+                results[index][arm][name] = result
         return results
 
+    def ask(self, entry: Entry, cases: Sequence[scorers.Case]) -> list[scorers.Score | scorers.ScorerFailure]:
+        """What one scorer says of these cases, timed and charged; never raises."""
+        started = time.perf_counter()
+        scores = run_scorer(entry.scorer, cases)
+        seconds = time.perf_counter() - started
+        if cases and self._allowance is not None:
+            self._allowance.charge(entry.label, seconds, len(cases))
+        if cases and self._observe is not None:
+            failed = Counter(s.kind for s in scores if isinstance(s, scorers.ScorerFailure))
+            self._observe(entry.label, seconds, len(cases), failed)
+        return scores
 
-def nested_draw(call_id: str) -> float:
+
+def _open(entry: Entry, call: FinishedCall, scores: ArmScores) -> bool:
+    """Whether a cheaper scorer left this arm's case open, and the draw of its own takes it.
+
+    The draw is another one than that of the sample: what lies outside the sample is an unbiased part of the open cases.
+    """
+    if entry.resolve is None:
+        return False
+    said = scores.get(entry.resolve.scorer)
+    if not isinstance(said, scorers.Score) or said.label not in entry.resolve.labels:
+        return False
+    return nested_draw(call.call.id, b"scorer-open") < entry.resolve.rate
+
+
+def nested_draw(call_id: str, purpose: bytes = b"scorer-rate") -> float:
     """A number in [0, 1) per call: a scorer with rate r sees the calls below r, so that what a dear scorer sees is a
     subset of what a cheap one sees."""
-    digest = hashlib.blake2b(call_id.encode("utf-8", "surrogatepass"), digest_size=8, person=b"scorer-rate").digest()
+    digest = hashlib.blake2b(call_id.encode("utf-8", "surrogatepass"), digest_size=8, person=purpose).digest()
     return (int.from_bytes(digest, "big") >> 11) * 2.0**-53
 
 

@@ -292,6 +292,7 @@ def some_arms() -> tuple[ArmView, ...]:
             output_tokens=790_112,
             cost_usd=4.61,
             cost_usd_per_1k=0.958,
+            cost_usd_per_1k_acceptable=0.972,
             score_means={"agreement": 0.91, "relevance": 0.9, "refusal": 0.99},
             finding_counts={"leakage": 4, "refusal": 6},
         ),

@@ -48,7 +48,12 @@ class Unseen(NamedTuple):
     tag: str
 
 
-SETS = (Unseen("agriculture, transport, law", ROOT / "tests/unit/quality/pairs_unseen.jsonl", "scorers-frozen-1"),)
+_TESTS = ROOT / "tests/unit/quality"
+SETS = (
+    Unseen("agriculture, transport, law", _TESTS / "pairs_unseen.jsonl", "scorers-frozen-1"),
+    Unseen("kitchen, energy, employment", _TESTS / "pairs_unseen_2.jsonl", "scorers-frozen-2"),
+    Unseen("kitchen, energy, employment", _TESTS / "pairs_unseen_2.jsonl", "scorers-frozen-3"),
+)
 
 
 def absent(unseen: Unseen) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.labelled import families
 from bench.labelled.figures import SHARED, Estimate, Run, auc, run, share, table
 from scorers import registry
 from scorers.base import Case, Reply, Score
@@ -15,6 +16,8 @@ OWN = {
     "own, tuned on": ROOT / "tests/unit/quality/pairs.jsonl",
     "own, harder, tuned on": ROOT / "tests/unit/quality/pairs_fresh.jsonl",
     "agriculture, transport, law, tuned on since": ROOT / "tests/unit/quality/pairs_unseen.jsonl",
+    "kitchen, energy, employment, tuned on since": ROOT / "tests/unit/quality/pairs_unseen_2.jsonl",
+    "own, by families, tuned on": families.FILE,
     "probe, tuned on": SHARED / "reference/scorers-examples/probe.jsonl",
 }
 Scorers = Mapping[str, tuple[str, Mapping[str, Any]]]
@@ -33,6 +36,8 @@ HEAD = ("pairs", "scorer", "scored", "AUC", "precision of a flag", "recall", "fa
 
 def load(path: Path) -> list[dict[str, Any]]:
     """The rows of a file of pairs: id, prompt, a (incumbent), b (candidate), label, and cat where it is given."""
+    if path.suffix == ".txt":
+        return families.rows(path)
     return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line.strip()]
 
 

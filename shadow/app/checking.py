@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from scorers.base import ScorerKind
 from scorers.registry import UnknownScorer, available, settings_of
+from shadow.anchors.cases import anchors_of
 from shadow.configuration import Document, load_document
 from shadow.errors import ConfigurationError
 from shadow.replay import variants, vllm_plan
@@ -25,7 +26,9 @@ _WRONG_OPTION = re.compile(r"scorer \S+: (?:([A-Za-z0-9_.]+): )?(.*)")
 def validated(path: str) -> Document:
     """The document of a configuration that can be run. Raises ConfigurationError with every problem at once."""
     document = load_document(path)
-    problems = [*_source(document), *_arms(document), *_scorers(document), *_rest(document)]
+    problems = list(  # arms made by axes share their mistakes
+        dict.fromkeys([*_source(document), *_arms(document), *_scorers(document), *_rest(document)])
+    )
     if problems:
         raise ConfigurationError(problems)
     problems = _policy(document)
@@ -118,6 +121,7 @@ def _rest(document: Document) -> Iterator[str]:
             ("governor", "metrics_url"), "is required where there is no baseline; write the incumbent's metrics page"
         )
     yield from _budget(document)
+    yield from _anchors(document)
     url = settings.ledger.url
     if not url.startswith("sqlite"):
         return
@@ -131,11 +135,15 @@ def _rest(document: Document) -> Iterator[str]:
 
 
 def metrics_url(settings: Settings) -> str | None:
-    """Where the governor reads the incumbent's load: the configured page, else that of the baseline's server."""
-    if settings.governor is None:
-        return None
-    if settings.governor.metrics_url is not None or settings.baseline is None:
-        return settings.governor.metrics_url
+    """Where the governor reads the incumbent's load; None without a governor, or when nobody says where."""
+    return None if settings.governor is None else incumbent_page(settings)
+
+
+def incumbent_page(settings: Settings) -> str | None:
+    """The incumbent's metrics page: the governor's, else that of the baseline's server."""
+    given = None if settings.governor is None else settings.governor.metrics_url
+    if given is not None or settings.baseline is None:
+        return given
     parts = urlsplit(settings.baseline.url)
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}/metrics"
 
@@ -153,6 +161,14 @@ def _budget(document: Document) -> Iterator[str]:
             ("budget", "gpu_seconds_per_day"),
             "can never be reached: no candidate is priced by the hour; set price.gpu_usd_per_hour, or limit tokens",
         )
+
+
+def _anchors(document: Document) -> Iterator[str]:
+    try:
+        anchors_of(document.settings.anchors.path)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            yield document.problem(("anchors", "path"), problem.removeprefix("anchors.path: "), show_value=False)
 
 
 def _readable(name: object) -> bool:

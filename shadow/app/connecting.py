@@ -42,7 +42,7 @@ def _checks(settings: Settings, deadline: Deadline) -> Iterator[tuple[str, Calla
     if isinstance(settings.source, KafkaSource):
         from shadow.app.connecting_kafka import check_kafka
 
-        yield "broker", partial(check_kafka, settings.source, deadline)
+        yield "broker", partial(check_kafka, settings.source, deadline, writes=settings.heartbeat.produce)
     else:
         yield "source", partial(_check_file, settings.source.path)
     if settings.baseline is not None:

@@ -24,10 +24,13 @@ _READ, _WRITE, _NOT_TOLD = 3, 4, 31
 _CA = "set source.security.ssl_cafile to the file of the authority that signed it"
 
 
-def check_kafka(source: KafkaSource, deadline: Deadline) -> Iterator[Line]:
-    """The lines for a source: one for each broker of `bootstrap_servers`, then topic, group and dead letters."""
+def check_kafka(source: KafkaSource, deadline: Deadline, *, writes: bool = False) -> Iterator[Line]:
+    """The lines for a source: one for each broker of `bootstrap_servers`, then topic, group and dead letters.
+
+    `writes`: heartbeats go into the mirrored topic too.
+    """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    probe = _Probe(source, deadline)
+    probe = _Probe(source, deadline, writes=writes)
     failed: list[Line] = []
     wire: Wire | None = None
     for address in addresses(source.bootstrap_servers)[:_MOST_ADDRESSES]:
@@ -54,8 +57,8 @@ def check_kafka(source: KafkaSource, deadline: Deadline) -> Iterator[Line]:
 class _Probe:
     """The questions of one check."""
 
-    def __init__(self, source: KafkaSource, deadline: Deadline) -> None:
-        self._source, self._deadline = source, deadline
+    def __init__(self, source: KafkaSource, deadline: Deadline, *, writes: bool) -> None:
+        self._source, self._deadline, self._writes = source, deadline, writes
         self._security: Mapping[str, Any] = source.security
         self._protocol = str(source.security.get("security_protocol", "PLAINTEXT")).upper()
         self._tls = self._protocol in ("SSL", "SASL_SSL")
@@ -249,7 +252,10 @@ class _Probe:
             include_topic_authorized_operations=version >= 8,
         )
         found = {topic.name: topic for topic in answer.topics}
-        yield self._topic_line(names[0], found.get(names[0]), _READ)
+        readable = self._topic_line(names[0], found.get(names[0]), _READ)
+        yield readable
+        if self._writes and readable.state == "OK":
+            yield self._topic_line(names[0], found.get(names[0]), _WRITE)
         if len(names) > 1:
             yield self._topic_line(names[1], found.get(names[1]), _WRITE)
         topic = found.get(names[0])

@@ -8,6 +8,7 @@ from shadow.clock import SystemClock
 from shadow.loops.budget import DailyBudget, Look
 from shadow.loops.control import Controller
 from shadow.loops.handoff import Control
+from shadow.loops.hold import Holds
 from shadow.records import BASELINE
 from shadow.replay.governor import Governor
 from shadow.settings import Governor as Limits
@@ -16,9 +17,13 @@ from shadow.settings import Settings
 
 @asynccontextmanager
 async def controller_for(
-    settings: Settings, spending: Look, send: Callable[[Control], None], skip_idle: Callable[[], None]
+    settings: Settings,
+    spending: Look,
+    send: Callable[[Control], None],
+    skip_idle: Callable[[], None],
+    get_state: Callable[[str], bytes | None],
 ) -> AsyncIterator[Controller]:
-    """The controller of a configuration. Whatever it opens is closed with the context."""
+    """The controller of a configuration; `get_state` reads the ledger. Whatever it opens is closed with the context."""
     clock, limits, url = SystemClock(), settings.governor, metrics_url(settings)
     prices = {c.name: c.price for c in settings.candidates}
     if settings.baseline is not None:
@@ -37,4 +42,5 @@ async def controller_for(
             poll_seconds=(limits or Limits()).poll_seconds,
             send=send,
             skip_idle=skip_idle,
+            held=Holds(get_state, clock).look,
         )

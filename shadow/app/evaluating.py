@@ -14,10 +14,14 @@ from typing import Any
 
 import uvloop
 
+from shadow.allowance import Allowance
+from shadow.anchors.cases import anchors_of
 from shadow.app.checking import scorer_kinds
 from shadow.app.child import Head, freeze_garbage, read_head, watch_parent
 from shadow.app.controlling import controller_for
+from shadow.app.memory import memory_sampler
 from shadow.app.parts import Rows, build_ledger, build_scoring, dead_letters, fold_of
+from shadow.app.probing import build_allowance, build_prober, instance_of
 from shadow.app.site import Runtime, Site
 from shadow.errors import LedgerError, ShadowError, UnreachableError
 from shadow.ledger.base import Ledger
@@ -26,7 +30,10 @@ from shadow.loops import handoff
 from shadow.loops.control import Controller
 from shadow.loops.evaluator import Evaluator, Work
 from shadow.loops.identity import IncumbentWatch
-from shadow.loops.monitor import Monitor, Reported
+from shadow.loops.memory import MemorySampler
+from shadow.loops.monitor import Monitor
+from shadow.loops.noted import Reported
+from shadow.loops.probing import remembered, state_key
 from shadow.loops.supervisor import EXIT_CLEAN, EXIT_FATAL
 from shadow.loops.suspects import Journal, Suspicion
 from shadow.settings import Settings
@@ -69,6 +76,7 @@ class _Evaluating:
         self._pipe_closed = asyncio.Event()
         self._evaluator: Evaluator | None = None
         self._controller: Controller | None = None
+        self._allowance: Allowance | None = None
         self._idle_reached = False
         self._started = time.monotonic()
 
@@ -80,6 +88,8 @@ class _Evaluating:
         kinds = scorer_kinds(settings)
         spec = FoldSpec.from_policy(settings.policy, kinds)
         version = installed_version("shadow-monitor")
+        works = self._role != "monitor"
+        memory = memory_sampler(settings, self._head.options.get("engines", {}), ledger) if works else None
         web = Site(
             settings,
             ledger=build_ledger(settings),
@@ -89,6 +99,7 @@ class _Evaluating:
             config_hash=hashlib.blake2b(settings.model_dump_json().encode(), digest_size=6).hexdigest(),
             health=self._health,
             ready=self._ready,
+            memory=memory,
         )
         server = await web.serve()
         log.info("pages and metrics at http://%s:%d/", settings.web.host, server.port)
@@ -108,7 +119,12 @@ class _Evaluating:
         jobs: list[asyncio.Task[Any]] = []
         try:
             if self._role != "monitor":
-                scoring = await asyncio.to_thread(build_scoring, settings, web.scored)
+                past = remembered(await asyncio.to_thread(ledger.get_state, state_key(instance_of(settings))))
+                allowance = self._allowance = build_allowance(settings, past.used)
+                anchors = anchors_of(settings.anchors.path)
+                scoring = await asyncio.to_thread(build_scoring, settings, web.scored, allowance)
+                prober = build_prober(settings, scoring, anchors, allowance, past)
+                web.expect(prober.watched)
                 await asyncio.to_thread(ledger.refold, spec.key, fold_of(spec))
                 rows = Rows(settings, ledger, scoring)
                 letters = dead_letters(settings)
@@ -125,6 +141,8 @@ class _Evaluating:
                         committed=web.committed,
                         suspects=self._suspects(),
                         journal=Journal(self._head.fds[1]),
+                        prober=prober,
+                        probed=web.probed,
                     )
                 )
                 evaluator.start(pipe)
@@ -139,6 +157,8 @@ class _Evaluating:
             warming.add_done_callback(_say_if_failed)
             jobs.append(warming)
             jobs.append(asyncio.create_task(web.report_runtime(self._runtime)))
+            if memory is not None:
+                jobs.append(asyncio.create_task(_kept_going(memory)))
             freeze_garbage()
             code = await self._until_over()
             if code == EXIT_CLEAN and self._role != "monitor":
@@ -186,6 +206,8 @@ class _Evaluating:
             match frame:
                 case handoff.Done(record=record):
                     evaluator.take(record)
+                case handoff.Beat():
+                    evaluator.beat(frame)
                 case handoff.Gauges():
                     self._gauges, self._gauges_at = frame, time.monotonic()
                 case handoff.AskPosition():
@@ -200,7 +222,8 @@ class _Evaluating:
     async def _control(self, pipe: handoff.FrameWriter, ledger: SqlLedger, rows: Rows, opened: asyncio.Event) -> None:
         """Budgets and governor. `opened` is set once the first orders are on their way, before intake can open."""
         try:
-            async with controller_for(self._settings, ledger.spending, pipe.send, rows.skip_idle) as controller:
+            given = controller_for(self._settings, ledger.spending, pipe.send, rows.skip_idle, ledger.get_state)
+            async with given as controller:
                 self._controller = controller
                 await controller.prepare()
                 opened.set()
@@ -311,6 +334,8 @@ class _Evaluating:
             errors={} if evaluator is None or not evaluator.unkept else {"rows": evaluator.unkept},
             sampling_factor=1.0 if self._controller is None else self._controller.factor,
             budgets={} if self._controller is None else self._controller.used_ratios(),
+            scorer_budgets={} if self._allowance is None else self._allowance.ratios(),
+            scorer_skipped={} if self._allowance is None else self._allowance.skipped,
         )
 
     def _say_goodbye(self, monitor: Monitor) -> None:
@@ -327,6 +352,14 @@ class _Evaluating:
             f"next:  shadow verdict -c {config}    shadow coverage -c {config}    shadow export -c {config} --out outcomes.jsonl",
         ]
         sys.stderr.write("\n".join(lines) + "\n")
+
+
+async def _kept_going(memory: MemorySampler) -> None:
+    """A sampler that breaks leaves gaps in a table, and stops nothing."""
+    try:
+        await memory.run()
+    except Exception:  # the border of a stage
+        log.exception("memory is not sampled any more")
 
 
 def _say_if_failed(task: "asyncio.Task[None]") -> None:

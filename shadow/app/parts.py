@@ -11,6 +11,7 @@ import msgspec
 
 from scorers.language import language_of
 from scorers.registry import build as build_scorer
+from shadow.allowance import Allowance
 from shadow.clock import SystemClock
 from shadow.cost import Meter
 from shadow.ledger.base import AggregateKey, Ledger, OutcomeRow
@@ -19,7 +20,7 @@ from shadow.ledger.sql import SqlLedger
 from shadow.records import BASELINE, INCUMBENT
 from shadow.redaction import Redactor
 from shadow.rows import RowMaker, Segments
-from shadow.scoring import Entry, Observe, Scoring
+from shadow.scoring import OPEN_CASES, Entry, Observe, Scoring
 from shadow.settings import Candidate, KafkaSource, Settings
 from shadow.sources.dead_letters import FileDeadLetters, KafkaDeadLetters
 from shadow.sources.kafka_client import client_options
@@ -41,13 +42,20 @@ def build_ledger(settings: Settings, *, read_only: bool = False) -> SqlLedger:
     )
 
 
-def build_scoring(settings: Settings, observe: Observe) -> Scoring:
+def build_scoring(settings: Settings, observe: Observe, allowance: Allowance | None = None) -> Scoring:
     """Every configured scorer; loads models."""
     entries = [
-        Entry(label=entry.label, scorer=build_scorer(entry.kind, entry.options, entry.label), rate=entry.rate)
+        Entry(
+            label=entry.label,
+            kind=entry.kind,
+            scorer=build_scorer(entry.kind, entry.options, entry.label),
+            rate=entry.rate,
+            resolve=entry.resolve,
+            generation=entry.generation,
+        )
         for entry in settings.scorers
     ]
-    return Scoring(entries, observe)
+    return Scoring(entries, observe, allowance)
 
 
 def fold_of(spec: FoldSpec) -> Callable[[Iterable[list[OutcomeRow]]], Mapping[AggregateKey, bytes]]:
@@ -114,7 +122,12 @@ class Rows:
             clean=self._redactor.redact,
             clean_json=self._redactor.redact_json,
             user_key=lambda user: user_key(user, identity),
-            absolute=frozenset(e.label for e in self._scoring.entries if e.scorer.kind == "absolute"),
+            absolute=frozenset(
+                name
+                for e in self._scoring.entries
+                if e.scorer.kind == "absolute"
+                for name in (e.label, e.label + OPEN_CASES)
+            ),
             text=settings.ledger.text,
         )
 
@@ -143,7 +156,7 @@ def epoch_description(
         "incumbent": settings.incumbent.name,
         "incumbent_changes": incumbent_changes,
         "redacted_before_replay": settings.redaction.before_replay,
-        "scorers": {e.label: f"{e.scorer.kind}/{e.scorer.version}/{e.rate:g}" for e in scoring.entries},
+        "scorers": {e.label: e.description for e in scoring.entries},
         "sampling": settings.sampling.model_dump(mode="json", include={"unit", "counted_turn", "strata"}),
     }
 

@@ -11,6 +11,7 @@ from shadow.clock import SystemClock
 from shadow.errors import ConfigurationError
 from shadow.loops import handoff
 from shadow.loops.intake import Intake
+from shadow.loops.pulse import Pulse
 from shadow.loops.repeated import RepeatedRequests
 from shadow.loops.replayer import Arm, Replayer
 from shadow.records import BASELINE, Call, Role
@@ -44,9 +45,10 @@ async def _run(head: Head) -> None:
     gauge = asyncio.create_task(lag.run())
     engines = head.options.get("engines", {})
     candidates = [served(c, engines[c.name]) if c.name in engines else c for c in settings.candidates]
+    intake = build_intake(settings, clock)
     replayer = Replayer(
         source=lambda ledger_id: build_source(settings, replayer.ask_position, ledger_id),
-        intake=build_intake(settings, clock),
+        intake=intake,
         candidates=[_arm(c.name, "candidate", c, settings, clock, lag) for c in candidates],
         baseline=None
         if settings.baseline is None
@@ -56,6 +58,7 @@ async def _run(head: Head) -> None:
         start_timeout_seconds=_start_timeout_seconds(settings),
         drain_seconds=settings.replay.drain_seconds + settings.replay.timeout_seconds,
         keep_dead_payload=settings.source.dead_letter_payload,
+        pulse=build_pulse(settings, intake, clock),
         repeated=RepeatedRequests(settings.duplicates.max_bytes) if settings.duplicates.enabled else None,
     )
     freeze_garbage()
@@ -106,6 +109,16 @@ def build_intake(settings: Settings, clock: SystemClock) -> Intake:
         max_age_seconds=source.max_age_seconds,
         now_unix_ms=clock.wall_unix_ms,
     )
+
+
+def build_pulse(settings: Settings, intake: Intake, clock: SystemClock) -> Pulse:
+    """Heartbeats through this worker, and into the mirrored topic where the operator wants that."""
+    source, announce = settings.source, None
+    if settings.heartbeat.produce and isinstance(source, KafkaSource):
+        from shadow.sources.heartbeats import KafkaHeartbeats
+
+        announce = KafkaHeartbeats(source).send
+    return Pulse(intake, every_seconds=settings.heartbeat.every, announce=announce, now_unix_ms=clock.wall_unix_ms)
 
 
 def _arm(

@@ -2,19 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shadow.allowance import Limit
+from shadow.anchors.watch import Look
 from shadow.exporters.base import Exporter, Snapshot
 from shadow.exporters.otel import traces_from
 from shadow.exporters.prometheus import PrometheusExporter, process_registry
-from shadow.exporters.runtime import RuntimeView
+from shadow.exporters.runtime import RuntimeView, ScorerView
 from shadow.ledger.base import OutcomeRow, PrefixBatch
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.evaluator import ScoredRecord
 from shadow.loops.handoff import Gauges
+from shadow.loops.memory import MemorySampler
+from shadow.loops.probing import Probed
 from shadow.loops.trails import Trails
 from shadow.settings import Settings
 from shadow.stats import FoldSpec
@@ -39,6 +43,8 @@ class Runtime:
     errors: Mapping[str, int]
     sampling_factor: float = 1.0
     budgets: Mapping[str, float] = field(default_factory=dict)
+    scorer_budgets: Mapping[tuple[str, Limit], float] = field(default_factory=dict)
+    scorer_skipped: Mapping[tuple[str, Limit], int] = field(default_factory=dict)
 
 
 class Site:
@@ -55,8 +61,10 @@ class Site:
         config_hash: str,
         health: Callable[[], Mapping[str, Any]],
         ready: Callable[[], Mapping[str, Any]],
+        memory: MemorySampler | None = None,
     ) -> None:
         self._settings = settings
+        self._memory = memory
         self._ledger = ledger
         self._prometheus = PrometheusExporter(
             settings, process_registry(), version=version, config_hash=config_hash, role=role
@@ -65,6 +73,8 @@ class Site:
         self._traces = traces_from(settings, version)
         self._latest: Snapshot | None = None
         self._dead: dict[str, int] = {}
+        self._known: dict[str, int] = {}
+        self._scorers: dict[str, ScorerView] = {}
         token_file = settings.web.token_file
         self._app = create_app(
             WebState(
@@ -101,6 +111,10 @@ class Site:
         traces = self._trace(batch, items)
         self._prometheus.observe_committed(batch, commit_seconds=commit_seconds, trace_ids=traces)
         self._worst.observe(batch.outcomes)
+        if self._memory is not None:
+            self._memory.finished(o for item in items for scored in item.calls for o in scored.finished.outcomes)
+        if batch.dispositions.get("heartbeat"):
+            self._known = {**self._known, "topic": time.time_ns() // 1_000_000}
         for record in batch.records:
             if record.disposition in ("invalid", "oversized", "not_replayable", "poison"):
                 reason = record.reason or record.disposition
@@ -122,6 +136,32 @@ class Site:
                     found[place] = trace
         return found
 
+    def expect(self, scorers: Iterable[str]) -> None:
+        """From now on known records and answers are expected: one that never comes is missed as one that stops."""
+        now = time.time_ns() // 1_000_000
+        self._known = {**self._known, "worker": now}
+        if self._settings.heartbeat.produce:
+            self._known = {**self._known, "topic": now}
+        self._scorers = {name: ScorerView(scorer=name, good_unix_ms=now) for name in scorers}
+
+    def probed(self, probed: Probed) -> None:
+        """A heartbeat that has reached the ledger."""
+        if probed.beat.whole:
+            self._known = {**self._known, "worker": probed.at_unix_ms}
+        self._scorers = {**self._scorers, **{look.label: self._view(look, probed.at_unix_ms) for look in probed.looks}}
+
+    def _view(self, look: Look, at_unix_ms: int) -> ScorerView:
+        before = self._scorers.get(look.label)
+        good = at_unix_ms if look.good or before is None else before.good_unix_ms
+        return ScorerView(
+            scorer=look.label,
+            good_unix_ms=good,
+            drifted=look.drifted,
+            deviation=look.deviation,
+            agreement=look.agreement,
+            log_evalue=look.log_evalue,
+        )
+
     def warm(self) -> None:
         """Fills the page of worst answers from a ledger that can be read in seconds; a larger one fills it as it goes on."""
         if sum(total.outcomes for total in self._ledger.arm_totals().values()) <= WARM_OUTCOMES:
@@ -137,6 +177,8 @@ class Site:
             seen = runtime()
             gauges = seen.gauges
             now = time.time_ns() // 1_000_000
+            memory = self._memory
+            devices = None if memory is None else memory.devices()
             heartbeats = {"evaluator": now}
             if seen.heartbeat_unix_ms is not None:
                 heartbeats["replayer"] = seen.heartbeat_unix_ms
@@ -156,7 +198,14 @@ class Site:
                     dead_letters=dict(self._dead),
                     fenced=seen.fenced,
                     ledger_refusals=seen.refused,
+                    known_records_unix_ms=dict(self._known),
+                    scorers=tuple(self._scorers.values()),
+                    scorer_budgets={(name, limit): used for (name, limit), used in seen.scorer_budgets.items()},
+                    scorer_skipped={(name, limit): count for (name, limit), count in seen.scorer_skipped.items()},
                     errors={**seen.errors, **({} if gauges is None else _defects(gauges.notes))},
+                    gpus=() if devices is None else devices.gpus,
+                    held={} if devices is None else devices.arms,
+                    peaks={} if memory is None else memory.peaks.table(),
                 )
             )
             await asyncio.sleep(RUNTIME_SECONDS)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from scorers import embedding
 from scorers.registry import available, settings_of
+from shadow.app import foreseeing
 from shadow.app.checking import scorer_kinds
 from shadow.exporters.catalogue import series_count
 from shadow.records import BASELINE
@@ -27,6 +28,7 @@ from shadow.settings import (
 )
 from shadow.verdict import words
 from shadow.verdict.gates import limit_of
+from shadow.verdict.mixed import unfixed
 from shadow.verdict.policy import evaluable, unheard
 
 GateState = Literal["decidable", "not_evaluable", "uncalibrated"]
@@ -74,6 +76,8 @@ class Summary:
     sampling: str
     incumbent: ArmSummary
     arms: tuple[ArmSummary, ...]
+    engines: str | None
+    cost: str
     scorers: tuple[ScorerSummary, ...]
     gates: tuple[GateSummary, ...]
     text: str
@@ -105,6 +109,8 @@ def summarise(settings: Settings) -> Summary:
             price=_price(settings.incumbent.price),
         ),
         arms=tuple(_arms(settings)),
+        engines=foreseeing.engines(settings),
+        cost=foreseeing.cost(settings),
         scorers=tuple(_scorer(entry) for entry in settings.scorers),
         gates=tuple(_gates(settings)),
         text=_text(settings),
@@ -113,7 +119,7 @@ def summarise(settings: Settings) -> Summary:
         pages=f"http://{settings.web.host}:{settings.web.port or '<a free port>'}/"
         + ("" if settings.web.token_file is None else ", with a token"),
         series=series_count(settings),
-        notes=tuple(_notes(settings)),
+        notes=(*foreseeing.notes(settings), *_notes(settings)),
     )
 
 
@@ -287,7 +293,9 @@ def _gates(settings: Settings) -> Iterator[GateSummary]:
         found = blocked.get("utility")
         yield GateSummary(
             id="utility",
-            asks="better in sum of quality, cost and robustness",
+            asks="better in sum of quality, cost and robustness"
+            if policy.utility.kind == "log"
+            else "worth more a call in dollars",
             hard=False,
             state=_state(found.state if found is not None else None),
             reason=None if found is None else found.reason,
@@ -355,6 +363,12 @@ def _notes(settings: Settings) -> Iterator[str]:
         yield "without `baseline` nobody knows how much two answers of one model differ, nor how its latency compares now"
     if settings.policy.utility is None:
         yield 'the policy has no `utility`: a promotion asks for "not worse" in every gate, not for "better in sum"'
+    left = unfixed(settings.policy) if settings.policy.shares else ()
+    if left:
+        yield (
+            f"policy.shares fixes no mix for {words.listed(left)} (quantiles and ratios are no sums over segments): when the traffic "
+            "moves between those segments, these wait"
+        )
     unpriced = [c.name for c in settings.candidates if c.price is None]
     if settings.incumbent.price is None or unpriced:
         who = ", ".join([*(["the incumbent"] if settings.incumbent.price is None else []), *unpriced])

@@ -31,26 +31,28 @@ def command(config: str, connect: bool, as_json: bool) -> None:
     import sys
 
     from shadow.app.checking import validated
+    from shadow.app.foreseeing import axes_of
     from shadow.app.summarising import summarise
     from shadow.errors import ConfigurationError
 
     try:
-        settings = validated(config).settings
+        document = validated(config)
     except ConfigurationError as error:
         if as_json:
             _write_json({"config": config, "valid": False, "problems": error.problems})
             sys.exit(2)
         raise
-    summary = summarise(settings)
+    settings = document.settings
+    summary, axes = summarise(settings), axes_of(document)
     lines: list[Line] = []
     if connect:
         from shadow.app.connecting import check_connections
 
         lines = check_connections(settings)
     if as_json:
-        _write_json(_as_json(config, summary, lines if connect else None))
+        _write_json({**_as_json(config, summary, lines if connect else None), "axes": axes})
     else:
-        _write(config, summary)
+        _write(config, summary, axes)
         _write_lines(lines)
         _write_next(config, connect, lines)
     if summary.fixes:
@@ -59,13 +61,18 @@ def command(config: str, connect: bool, as_json: bool) -> None:
         sys.exit(3)
 
 
-def _write(config: str, summary: "Summary") -> None:
+def _write(config: str, summary: "Summary", axes: tuple[str, ...]) -> None:
     click.echo(f"{config} is valid.\n")
     _row("source", summary.source)
     _row("sampling", summary.sampling)
     _arm("incumbent", summary.incumbent)
+    for line in axes:
+        _row("axes", line)
     for arm in summary.arms:
         _arm("arm", arm)
+    if summary.engines is not None:
+        _row("engines", summary.engines)
+    _row("cost", summary.cost)
     for scorer in summary.scorers:
         _row("scorer", f"{scorer.name:14} {scorer.judges}{f', needs {scorer.needs}' if scorer.needs else ''}")
     for gate in summary.gates:

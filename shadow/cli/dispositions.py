@@ -8,7 +8,7 @@ MEANINGS: dict[Disposition, str] = {
     "other_turn": "a turn of a chosen session that is not the one that counts",
     "filtered": "source.filter does not take it, or it is a second record of the same call",
     "expired": "older than source.max_age_seconds when it was read",
-    "paused": "no arm may be asked: budget or governor",
+    "paused": "no arm may be asked: budget, governor or a trial",
     "not_replayable": "cannot be asked again as it was (the reason says why)",
     "invalid": "cannot be read; it is in the dead letters with its offset",
     "oversized": "larger than source.max_record_bytes; it is in the dead letters",

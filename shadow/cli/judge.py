@@ -8,9 +8,11 @@ import click
 from shadow.errors import ConfigurationError, ShadowError
 
 if TYPE_CHECKING:
+    from shadow.cli.looks import Judging
     from shadow.cli.paired import PairedFile
     from shadow.settings import Policy
     from shadow.verdict.result import Verdict
+    from shadow.verdict.segments import SegmentResult
 
 EXIT_CODES = {"promote": 0, "reject": 1, "hold": 2}
 
@@ -28,6 +30,10 @@ Of a session the first line counts: turns of one conversation are no independent
 many requests a line stands for. Scores are compared as they stand, latencies as like with like. The policy's gates are
 answered from the evidence at every look; looking often does not raise the error rates. Without `ts` policy.min_duration
 does not apply. Every failure counts by itself: leave out the calls of an outage but the first.
+
+Segments are asked about as the sidecar asks: every gate that compares, corrected for their number. With --comparative the
+score is one that measures change, and the second of a pair is the incumbent's own when it is asked again: routes (segments
+called route=NAME) are classified by it, and open-ended ones do not count for quality.
 
 \b
 Examples:
@@ -66,6 +72,11 @@ class VerdictCommand(click.Command):
 @click.option("--policy", "policy_file", type=click.Path(), help="YAML file that holds a `policy:`; goes before -c.")
 @click.option("--candidate", help="Name of the candidate in the output; absent: the configuration's first.")
 @click.option("--look-every", type=click.IntRange(1), help="Look after every N records, and latch what was crossed.")
+@click.option(
+    "--comparative",
+    is_flag=True,
+    help="Scores measure change against the incumbent; the second is its own, asked again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON line per look and a last one with every gate.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="As a comment for a pull request.")
 def command(
@@ -74,11 +85,12 @@ def command(
     policy_file: str | None,
     candidate: str | None,
     look_every: int | None,
+    comparative: bool,
     as_json: bool,
     as_markdown: bool,
 ) -> None:
     """Reads, looks, prints, exits with the verdict."""
-    from shadow.cli.looks import looks, segments
+    from shadow.cli.looks import Judging
     from shadow.cli.paired import read_pairs
     from shadow.verdict import lines, table
 
@@ -88,7 +100,8 @@ def command(
     last: Verdict | None = None
     first: Verdict | None = None
     rejected = False
-    for verdict, final in looks(policy, pairs, candidate or name, look_every):
+    judging = Judging(policy, pairs, candidate or name, comparative=comparative)
+    for verdict, final in judging.looks(look_every):
         if verdict.word != "hold" and first is None:
             first = verdict
         rejected |= verdict.word == "reject"
@@ -98,11 +111,11 @@ def command(
     if last is None:
         raise ShadowError(f"{file}: holds no line to judge")
     if as_json:
-        click.echo(lines.as_json(_last_line(last, first, segments(policy, pairs))))
+        click.echo(lines.as_json(_last_line(last, first, judging)))
     elif as_markdown:
-        click.echo(table.markdown(last, policy), nl=False)
+        click.echo(table.markdown(last, policy, judging.calibration), nl=False)
     else:
-        _print(last, first, policy, segments(policy, pairs), look_every)
+        _print(last, first, policy, judging, look_every)
     code = EXIT_CODES["reject" if rejected else (first.word if first is not None else "hold")]
     sys.exit(code)
 
@@ -138,30 +151,37 @@ def _say(pairs: "PairedFile") -> None:
         click.echo(f"keys that mean nothing here: {', '.join(pairs.ignored)} (known: {', '.join(FIELDS)})", err=True)
 
 
-def _last_line(verdict: "Verdict", first: "Verdict | None", segments: list[dict[str, Any]]) -> dict[str, Any]:
+def _last_line(verdict: "Verdict", first: "Verdict | None", judging: "Judging") -> dict[str, Any]:
+    from shadow.cli.looks import segment_object
     from shadow.verdict.lines import last_line
 
-    line = last_line(verdict, None if first is None else {"n": first.n, "verdict": first.word})
-    return line | {"segments": segments} if segments else line
+    decided = None if first is None else {"n": first.n, "verdict": first.word}
+    line = last_line(verdict, decided, judging.calibration)
+    return line | {"segments": [segment_object(s) for s in judging.segments]} if judging.segments else line
 
 
 def _print(
-    verdict: "Verdict",
-    first: "Verdict | None",
-    policy: "Policy",
-    segments: list[dict[str, Any]],
-    look_every: int | None,
+    verdict: "Verdict", first: "Verdict | None", policy: "Policy", judging: "Judging", look_every: int | None
 ) -> None:
     from rich.console import Console
 
     from shadow.verdict.table import render
 
     console = Console(highlight=False, soft_wrap=False)
-    console.print(render(verdict, policy))
-    for segment in segments[:20]:
-        effect = "–" if segment["point"] is None else f"{segment['point']:+.4f}"
-        state = {"worse": "worse", "not_worse": "not worse", "insufficient": "not enough evidence"}[segment["state"]]
-        console.print(f"  segment {segment['segment']}: {state}, quality {effect}, n {segment['n']:,}", markup=False)
+    console.print(render(verdict, policy, judging.calibration))
+    for segment in judging.segments[:20]:
+        console.print(f"  segment {_segment(segment)}", markup=False)
     if look_every is not None:
         decided = "no look was decided" if first is None else f"first decided after {first.n:,} records: {first.word}"
         console.print(f"looks every {look_every:,} records: {decided}", markup=False)
+
+
+def _segment(result: "SegmentResult") -> str:
+    from shadow.verdict import words
+
+    state = {"worse": "worse", "not_worse": "not worse", "insufficient": "not enough evidence"}[result.state]
+    gate = result.gate
+    shown = (
+        "" if gate is None else f", {gate.id} {words.value(gate, gate.point)} (limit {words.value(gate, gate.limit)})"
+    )
+    return f"{result.segment}: {state}{shown}, n {result.n:,}"

@@ -95,7 +95,8 @@ def document() -> str:
     parts = [_INTRODUCTION, "## Sections\n", _table(Settings, places)]
     for place, model in sections:
         kind = model.model_fields.get("kind")
-        chosen = f" (`kind: {kind.default}`)" if kind is not None and isinstance(kind.default, str) else ""
+        fixed = kind is not None and isinstance(kind.default, str) and len(get_args(kind.annotation)) == 1
+        chosen = f" (`kind: {kind.default}`)" if kind is not None and fixed else ""
         about = " ".join((model.__doc__ or "").split())
         parts.append(f"## `{place}`{chosen}\n\n{about}\n\n{_table(model, places)}")
     parts += [_scorers(), _gates(), _MESSAGES]

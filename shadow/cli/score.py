@@ -181,17 +181,15 @@ def _row(case_id: str, scorer: str, result: Any) -> str:
     return json.dumps({"id": case_id, "scorer": scorer, **row})
 
 
-def _list() -> None:
-    from scorers.registry import available
-
-    for info in available().values():
-        needs = f" (needs {info.needs})" if info.needs else ""
-        click.echo(f"{info.kind:14} {info.scorer_kind or '-':12} {info.summary}{needs}")
-
-
 @click.command()
 @click.option("--scorer", "wanted", metavar="KIND[,KIND]", help="Which scorers judge the cases, in this order.")
 @click.option("--list", "show", is_flag=True, help="List every scorer with its kind and what it needs.")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(dir_okay=False),
+    help="With --list: the scorers of this file, their shares and budgets.",
+)
 @click.option(
     "--option",
     "options",
@@ -199,7 +197,7 @@ def _list() -> None:
     metavar="KEY=VALUE",
     help="A setting of the scorer; KIND.KEY=VALUE with several.",
 )
-def command(wanted: str | None, show: bool, options: tuple[str, ...]) -> None:
+def command(wanted: str | None, show: bool, config: str | None, options: tuple[str, ...]) -> None:
     """Score cases from standard input with any scorer, one JSON object a line.
 
     \b
@@ -215,14 +213,20 @@ def command(wanted: str | None, show: bool, options: tuple[str, ...]) -> None:
     \b
     Example:  shadow score --scorer agreement,refusal < cases.jsonl
               shadow score --scorer regex --option 'pattern=^\\d+$' < cases.jsonl
+              shadow score --list -c shadow.yaml
 
     \b
     Exit codes: 0 every line was read (unscored cases and failures of a scorer stand in the output)
                 1 some lines are no cases: skipped, named on standard error by number (from 0) and reason
                 2 wrong usage, unknown scorer or option, or one that cannot be built here
     """
+    if config is not None and not show:
+        raise click.UsageError("-c belongs to --list; cases are scored with --scorer and --option")
     if show:
-        _list()
+        from shadow.cli.scorer_list import configured, known
+
+        for line in known() if config is None else configured(config):
+            click.echo(line)
         return
     kinds = [kind.strip() for kind in (wanted or "").split(",") if kind.strip()]
     if not kinds:

@@ -58,6 +58,13 @@ def _faults(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
 )
 @click.option("--itl-ms", type=click.FloatRange(0), default=0.0, show_default=True, help="Delay between tokens.")
 @click.option(
+    "--load-ms",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Added to it for each other request in flight, of any model: a shared GPU.",
+)
+@click.option(
     "--latency-jitter", type=click.FloatRange(0, 3), default=0.0, show_default=True, help="Log-normal sigma of delays."
 )
 @click.option(

@@ -56,6 +56,8 @@ def untagged(location: Location) -> Location:
 
 def keys_at(location: Location) -> list[str]:
     """The keys that may stand at a location (tags of a choice and positions in lists included)."""
+    if location[2:3] == ("axes",) and len(location) > 4:  # the value of an axis is a part of its candidate
+        location = (*location[:2], *location[5:])
     return sorted({k for m in models_at(location) for k in m.model_fields})
 
 

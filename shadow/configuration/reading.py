@@ -15,13 +15,17 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from shadow.configuration.expansion import Expansion, expand
 from shadow.configuration.messages import explain, message, relevant, yaml_problem
-from shadow.configuration.places import Location, dotted
+from shadow.configuration.places import Location, dotted, untagged
 from shadow.errors import ConfigurationError
 from shadow.settings import Policy, Settings
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _MAX_BYTES = 4 * 2**20
+
+
+_PLAIN = Expansion(value=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,11 @@ class Document:
     path: str
     settings: Settings
     root: yaml.Node | None
+    expansion: Expansion = _PLAIN
 
     def problem(self, location: Location, text: str, *, show_value: bool = True) -> str:
         """One complete message for a key found wrong later: "file:line: key: 'value' text"."""
-        return message(self.path, self.root, location, text, show_value=show_value)
+        return message(self.path, self.root, self.expansion.locate(location), text, show_value=show_value)
 
 
 def load(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Settings:
@@ -50,11 +55,15 @@ def load_document(path: str | os.PathLike[str], environment: Mapping[str, str] |
     value = _construct(root, name, os.environ if environment is None else environment, problems, ())
     if problems:
         raise ConfigurationError(problems)
+    expansion = expand(value)
+    if expansion.problems:
+        raise ConfigurationError([message(name, root, where, text) for where, text in expansion.problems])
     try:
-        settings = Settings.model_validate(value)
+        settings = Settings.model_validate(expansion.value)
     except ValidationError as error:
-        raise ConfigurationError([explain(name, root, e, value) for e in relevant(error.errors())]) from None
-    return Document(path=name, settings=settings, root=root)
+        found = relevant([{**e, "loc": expansion.locate(untagged(e["loc"]))} for e in error.errors()])
+        raise ConfigurationError([explain(name, root, e, value) for e in found]) from None
+    return Document(path=name, settings=settings, root=root, expansion=expansion)
 
 
 def load_policy(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Policy:

@@ -36,6 +36,7 @@ class ArmView:
     output_tokens: int = 0
     cost_usd: float | None = None
     cost_usd_per_1k: float | None = None
+    cost_usd_per_1k_acceptable: float | None = None  # neither failed nor a violation by the policy; None where unknown
     score_means: dict[str, float] = field(default_factory=dict)  # by scorer
     finding_counts: dict[str, int] = field(default_factory=dict)  # by scorer
 

@@ -5,7 +5,9 @@ import re
 from collections.abc import Mapping
 
 from shadow.clock import Clock
-from shadow.exporters import catalogue as c
+from shadow.exporters.catalogue import calls as of_calls
+from shadow.exporters.catalogue import processes as of_processes
+from shadow.exporters.catalogue.metric import Metric
 from shadow.exporters.exposition import Board, Distribution, Value
 from shadow.exporters.labels import CAPS, MAX_LABEL_CHARACTERS, NONE, OK, OTHER
 from shadow.ledger.base import OutcomeRow, PrefixBatch
@@ -29,11 +31,11 @@ class Bounds:
         if text in seen:
             return text
         if len(seen) >= CAPS[label]:
-            self._board.value(c.OVERFLOW).add(1)
+            self._board.value(of_processes.OVERFLOW).add(1)
             return OTHER
         # A lone surrogate cannot be written as UTF-8 and would break every scrape from now on.
         if not text.isprintable():
-            self._board.value(c.OVERFLOW).add(1)
+            self._board.value(of_processes.OVERFLOW).add(1)
             return OTHER
         seen.add(text)
         return text
@@ -60,14 +62,14 @@ class CommitRecorder:
         self._values: dict[tuple[str, ...], Value] = {}
         self._distributions: dict[tuple[str, ...], Distribution] = {}
 
-    def _add(self, metric: c.Metric, amount: float, *labels: str) -> None:
+    def _add(self, metric: Metric, amount: float, *labels: str) -> None:
         key = (metric.name, *labels)
         child = self._values.get(key)
         if child is None:
             child = self._values[key] = self._board.value(metric, *labels)
         child.value += amount
 
-    def _observe(self, metric: c.Metric, value: float, trace: str | None, now: float, *labels: str) -> None:
+    def _observe(self, metric: Metric, value: float, trace: str | None, now: float, *labels: str) -> None:
         key = (metric.name, *labels)
         child = self._distributions.get(key)
         if child is None:
@@ -79,32 +81,32 @@ class CommitRecorder:
         now_ms = self._clock.wall_unix_ms()
         now = now_ms / 1000
         with self._board.lock:
-            self._add(c.COMMITS, 1)
-            self._add(c.LAST_COMMIT, now - self._board.value(c.LAST_COMMIT).value)
+            self._add(of_calls.COMMITS, 1)
+            self._add(of_calls.LAST_COMMIT, now - self._board.value(of_calls.LAST_COMMIT).value)
             if commit_seconds is not None:
-                self._observe(c.COMMIT_DURATION, commit_seconds, None, now)
+                self._observe(of_calls.COMMIT_DURATION, commit_seconds, None, now)
             for disposition, count in batch.dispositions.items():
-                self._add(c.RECORDS, count, disposition)
+                self._add(of_calls.RECORDS, count, disposition)
             for record in batch.records:
                 if record.disposition == "scored" and record.ts_unix_ms is not None:
                     # Clocks of two machines may disagree by a little: an answer from the future waited zero seconds.
-                    self._observe(c.PAIR_DELAY, max(0.0, (now_ms - record.ts_unix_ms) / 1000), None, now)
+                    self._observe(of_calls.PAIR_DELAY, max(0.0, (now_ms - record.ts_unix_ms) / 1000), None, now)
             for row in batch.outcomes:
                 self._outcome(row, traces.get((row.offset, row.call)), now)
 
     def _outcome(self, row: OutcomeRow, trace: str | None, now: float) -> None:
         arm, route = row.arm, self.bounds.keep("route", row.route)
-        self._add(c.REQUESTS, 1, arm, route, row.failure or OK)
+        self._add(of_calls.REQUESTS, 1, arm, route, row.failure or OK)
         if row.spell == "first":
-            self._add(c.SPELLS, 1, arm)
+            self._add(of_calls.SPELLS, 1, arm)
         if row.retries:
-            self._add(c.RETRIES, row.retries, arm)
+            self._add(of_calls.RETRIES, row.retries, arm)
         if row.truncated:
-            self._add(c.TRUNCATED, 1, arm, route)
+            self._add(of_calls.TRUNCATED, 1, arm, route)
         if row.limited_by_us:
-            self._add(c.LIMITED_BY_US, 1, arm)
+            self._add(of_calls.LIMITED_BY_US, 1, arm)
         if row.client_saturated:
-            self._add(c.CLIENT_SATURATED, 1, arm)
+            self._add(of_calls.CLIENT_SATURATED, 1, arm)
         if row.failure is None:
             self._latencies(row, arm, route, trace, now)
         if row.asked:
@@ -113,14 +115,14 @@ class CommitRecorder:
 
     def _latencies(self, row: OutcomeRow, arm: str, route: str, trace: str | None, now: float) -> None:
         for metric, seconds in (
-            (c.DURATION, row.latency_seconds),
-            (c.TTFT, row.ttft_seconds),
-            (c.TPOT, row.tpot_seconds),
+            (of_calls.DURATION, row.latency_seconds),
+            (of_calls.TTFT, row.ttft_seconds),
+            (of_calls.TPOT, row.tpot_seconds),
         ):
             if seconds is not None and _usable(seconds):
                 self._observe(metric, seconds, trace, now, arm, route)
         if row.queue_seconds is not None and _usable(row.queue_seconds):
-            self._observe(c.QUEUE_WAIT, row.queue_seconds, None, now, arm)
+            self._observe(of_calls.QUEUE_WAIT, row.queue_seconds, None, now, arm)
 
     def _usage(self, row: OutcomeRow, arm: str, route: str) -> None:
         for direction, tokens in (
@@ -130,25 +132,25 @@ class CommitRecorder:
             ("reasoning", row.reasoning_tokens),
         ):
             if tokens is not None and tokens >= 0:
-                self._add(c.TOKENS, tokens, arm, route, direction)
+                self._add(of_calls.TOKENS, tokens, arm, route, direction)
         if row.cost_usd is not None and _usable(row.cost_usd):
-            self._add(c.COST, row.cost_usd, arm, route)
+            self._add(of_calls.COST, row.cost_usd, arm, route)
         elif row.failure is None:
-            self._add(c.COST_UNKNOWN, 1, arm)
+            self._add(of_calls.COST_UNKNOWN, 1, arm)
         if row.failure is None and row.output_tokens is None:
-            self._add(c.USAGE_UNKNOWN, 1, arm)
+            self._add(of_calls.USAGE_UNKNOWN, 1, arm)
 
     def _scores(self, row: OutcomeRow, arm: str) -> None:
         for scorer, value in row.scores.items():
             if value is not None and _usable(value):
-                self._observe(c.SCORE, value, None, 0.0, arm, scorer)
+                self._observe(of_calls.SCORE, value, None, 0.0, arm, scorer)
             else:
                 reason = self.bounds.keep("reason", _word(row.reasons.get(scorer)), scorer)
-                self._add(c.UNSCORED, 1, arm, scorer, reason)
+                self._add(of_calls.UNSCORED, 1, arm, scorer, reason)
         for scorer, label in row.labels.items():
             if label is not None:
-                self._add(c.SCORE_LABELS, 1, arm, scorer, self.bounds.keep("label", label, scorer))
+                self._add(of_calls.SCORE_LABELS, 1, arm, scorer, self.bounds.keep("label", label, scorer))
         for finding in row.findings:
             scorer = str(finding.get("scorer", OTHER))
             category = self.bounds.keep("category", str(finding.get("category", OTHER)), scorer)
-            self._add(c.FINDINGS, int(finding.get("count", 1)), arm, scorer, category)
+            self._add(of_calls.FINDINGS, int(finding.get("count", 1)), arm, scorer, category)

@@ -2,7 +2,8 @@
 
 import sys
 
-from shadow.exporters.catalogue import METRICS, Feed, Metric, series_of
+from shadow.exporters.catalogue import METRICS, series_of
+from shadow.exporters.catalogue.metric import Feed, Metric
 from shadow.exporters.labels import ASSUMED_PARTITIONS, LABELS, edges
 from shadow.settings import Settings
 

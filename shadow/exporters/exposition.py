@@ -15,7 +15,8 @@ from prometheus_client import Metric as ClientMetric
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from shadow.exporters.catalogue import METRICS, Metric
+from shadow.exporters.catalogue import METRICS
+from shadow.exporters.catalogue.metric import Metric
 from shadow.exporters.labels import edges
 from shadow.settings import Settings
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from shadow.allowance import Limit
+from shadow.exporters.peaks import LOAD_CLASSES
 from shadow.records import ArmState, Disposition, FailureKind, VerdictWord
 from shadow.settings import Settings
-from shadow.stats.segments import SegmentState
-from shadow.verdict.result import GateState, HoldReason
+from shadow.verdict.result import GateState, HoldReason, SegmentState
 from shadow.verdict.segments import MOST_SEGMENTS
 
 OTHER = "other"
@@ -20,6 +21,7 @@ OK = "ok"
 MAX_LABEL_CHARACTERS = 64
 ASSUMED_PARTITIONS = 32
 """Partitions are the broker's to choose; the series estimate assumes so many."""
+ASSUMED_GPUS = 8
 
 EdgeSet = Literal["latency", "ttft", "tpot", "wait", "score", "delay", "work"]
 Bound = Literal["lower", "point", "upper"]
@@ -28,8 +30,10 @@ Direction = Literal["input", "cached_input", "output", "reasoning"]
 Process = Literal["replayer", "evaluator"]
 Quantile = Literal["0.5", "0.95", "0.99"]
 BudgetKind = Literal["usd", "gpu_seconds", "tokens"]
+HeartbeatPath = Literal["worker", "topic"]
 ChangeMetric = Literal["score", "violation", "failure"]
-UtilityName = Literal["quality", "cost", "robustness"]
+UtilityName = Literal["quality", "cost", "robustness", "candidate", "incumbent"]
+MemoryKind = Literal["gpu", "host"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,10 @@ def arm_names(settings: Settings) -> tuple[str, ...]:
     return ("incumbent", *baseline, *(c.name for c in settings.candidates))
 
 
+def _scorers(settings: Settings) -> int:
+    return len(settings.scorers) + sum(s.resolve is not None for s in settings.scorers)
+
+
 CAPS = {"route": 10, "label": 8, "category": 16, "reason": 12, "kind": 8, "stage": 16}
 """Values a capped label may take per series of the other labels; `route` counts for the whole process."""
 
@@ -70,13 +78,18 @@ LABELS: dict[str, Label] = {
         Label(name="candidate", meaning="the name of a candidate", count=lambda s: len(s.candidates)),
         Label(name="gate", meaning="the id of a gate of the policy", count=lambda s: len(s.policy.gates)),
         Label(
+            name="scorer",
+            meaning="the name of a configured scorer; `NAME@unknown` for the open cases it resolves",
+            count=_scorers,
+        ),
+        Label(
             name="segment",
             meaning=f"a segment as the ledger names it (`route=support`), the {MOST_SEGMENTS} largest of a candidate",
             count=lambda _s: MOST_SEGMENTS,
         ),
-        Label(name="scorer", meaning="the name of a configured scorer", count=lambda s: len(s.scorers)),
         Label(name="topic", meaning="the source's topic", count=lambda _s: 1),
         Label(name="partition", meaning="the partition's number", count=lambda _s: ASSUMED_PARTITIONS),
+        Label(name="gpu", meaning="the GPU's number for NVML", count=lambda _s: ASSUMED_GPUS),
         Label(name="version", meaning="version of Shadow", count=lambda _s: 1),
         Label(name="python", meaning="version of Python", count=lambda _s: 1),
         Label(name="hash", meaning="hash of the configuration", count=lambda _s: 1),
@@ -99,6 +112,10 @@ LABELS: dict[str, Label] = {
         _closed("q", "which quantile", get_args(Quantile)),
         _closed("process", "which of the two processes", get_args(Process)),
         _closed("budget", "which budget", get_args(BudgetKind)),
+        _closed("memory", "whose memory: the GPUs' or the host's", get_args(MemoryKind)),
+        _closed("load", "calls of one worker in flight with the arm when a call was sent", LOAD_CLASSES),
+        _closed("path", "`worker`: intake to ledger; `topic`: out of the mirrored topic", get_args(HeartbeatPath)),
+        _closed("limit", "which limit of a scorer's budget", get_args(Limit)),
         _closed("term", "addend of the utility", get_args(UtilityName)),
     )
 }

@@ -8,10 +8,14 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPEN
 from prometheus_client.openmetrics.exposition import generate_latest as _generate_openmetrics
 
 from shadow.clock import Clock, SystemClock
-from shadow.exporters import catalogue as c
 from shadow.exporters.base import Snapshot
+from shadow.exporters.catalogue import calls as of_calls
+from shadow.exporters.catalogue import decision as of_decision
+from shadow.exporters.catalogue import processes as of_processes
+from shadow.exporters.catalogue.metric import Metric
 from shadow.exporters.commits import CommitRecorder, TraceIds
 from shadow.exporters.exposition import Board
+from shadow.exporters.memory import memory_series
 from shadow.exporters.runtime import RuntimeView
 from shadow.exporters.snapshots import FROM_SNAPSHOT, snapshot_values
 from shadow.ledger.base import PrefixBatch
@@ -50,11 +54,11 @@ class PrometheusExporter:
         self._commits = CommitRecorder(self.board, settings, clock or SystemClock())
         self._words: dict[str, str] = {}
         with self.board.lock:
-            self.board.value(c.BUILD_INFO, version, platform.python_version()).value = 1
-            self.board.value(c.CONFIG_INFO, config_hash, role).value = 1
-            self.board.value(c.OVERFLOW)
-            self.board.value(c.FENCED)
-            self.board.value(c.COMMITS)
+            self.board.value(of_processes.BUILD_INFO, version, platform.python_version()).value = 1
+            self.board.value(of_processes.CONFIG_INFO, config_hash, role).value = 1
+            self.board.value(of_processes.OVERFLOW)
+            self.board.value(of_processes.FENCED)
+            self.board.value(of_calls.COMMITS)
 
     def observe_committed(
         self, batch: PrefixBatch, *, commit_seconds: float | None = None, trace_ids: TraceIds | None = None
@@ -68,13 +72,13 @@ class PrometheusExporter:
         """One batch of one scorer: `cases` judged in `seconds` together, `errors` by class name."""
         with self.board.lock:
             if cases > 0:
-                child = self.board.distribution(c.SCORER_DURATION, scorer)
+                child = self.board.distribution(of_processes.SCORER_DURATION, scorer)
                 each = seconds / cases
                 for _ in range(cases):
                     child.observe(each)
             for kind, count in (errors or {}).items():
                 bounded = self._commits.bounds.keep("kind", kind, scorer)
-                self.board.value(c.SCORER_ERRORS, scorer, bounded).add(count)
+                self.board.value(of_processes.SCORER_ERRORS, scorer, bounded).add(count)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Takes over everything a snapshot says; series of what it no longer mentions vanish."""
@@ -87,16 +91,16 @@ class PrometheusExporter:
     def _count_changes(self, snapshot: Snapshot) -> None:
         if not snapshot.leads:
             self._words = {}
-            self.board.replace(c.VERDICT_CHANGES, {})
+            self.board.replace(of_decision.VERDICT_CHANGES, {})
             return
         words = {view.verdict.candidate: view.verdict.word for view in snapshot.candidates}
         totals: dict[tuple[str, ...], float] = {}
         for name, word in words.items():
-            series = self.board.value(c.VERDICT_CHANGES, name)
+            series = self.board.value(of_decision.VERDICT_CHANGES, name)
             if self._words.get(name, word) != word:
                 series.add(1)
             totals[(name,)] = series.value
-        self.board.replace(c.VERDICT_CHANGES, totals)
+        self.board.replace(of_decision.VERDICT_CHANGES, totals)
         self._words = dict(words)
 
     def publish_runtime(self, view: RuntimeView) -> None:
@@ -105,26 +109,38 @@ class PrometheusExporter:
             for metric, series in self._runtime(view):
                 self.board.replace(metric, series)
 
-    def _runtime(self, view: RuntimeView) -> Iterator[tuple[c.Metric, dict[tuple[str, ...], float]]]:
+    def _runtime(self, view: RuntimeView) -> Iterator[tuple[Metric, dict[tuple[str, ...], float]]]:
         keep = self._commits.bounds.keep
         for metric, value in (
-            (c.WINDOW_CALLS, view.window_calls),
-            (c.WINDOW_CALLS_LIMIT, view.window_calls_limit),
-            (c.WINDOW_BYTES, view.window_bytes),
-            (c.WINDOW_BYTES_LIMIT, view.window_bytes_limit),
-            (c.UNCOMMITTED, view.uncommitted_records),
-            (c.PROBABILITY, view.probability),
-            (c.FENCED, view.fenced),
-            (c.LEDGER_REFUSALS, view.ledger_refusals),
+            (of_processes.WINDOW_CALLS, view.window_calls),
+            (of_processes.WINDOW_CALLS_LIMIT, view.window_calls_limit),
+            (of_processes.WINDOW_BYTES, view.window_bytes),
+            (of_processes.WINDOW_BYTES_LIMIT, view.window_bytes_limit),
+            (of_processes.UNCOMMITTED, view.uncommitted_records),
+            (of_processes.PROBABILITY, view.probability),
+            (of_processes.FENCED, view.fenced),
+            (of_processes.LEDGER_REFUSALS, view.ledger_refusals),
         ):
             yield metric, {} if value is None else {(): float(value)}
-        yield c.LOOP_LAG, {(name,): value for name, value in view.loop_lag_seconds.items()}
-        yield c.HEARTBEAT, {(name,): value / 1000 for name, value in view.heartbeats_unix_ms.items()}
-        yield c.RESTARTS, {(name,): float(value) for name, value in view.restarts.items()}
-        yield c.IN_FLIGHT, {(name,): float(value) for name, value in view.in_flight.items()}
-        yield c.BUDGET, {(name,): value for name, value in view.budgets.items()}
-        yield c.DEAD_LETTERS, _summed((keep("reason", name, "dead"), n) for name, n in view.dead_letters.items())
-        yield c.ERRORS, _summed((keep("stage", name), n) for name, n in view.errors.items())
+        yield of_processes.LOOP_LAG, {(name,): value for name, value in view.loop_lag_seconds.items()}
+        yield of_processes.HEARTBEAT, {(name,): value / 1000 for name, value in view.heartbeats_unix_ms.items()}
+        yield of_processes.RESTARTS, {(name,): float(value) for name, value in view.restarts.items()}
+        yield of_processes.IN_FLIGHT, {(name,): float(value) for name, value in view.in_flight.items()}
+        yield of_processes.BUDGET, {(name,): value for name, value in view.budgets.items()}
+        yield from memory_series(view)
+        yield of_processes.KNOWN_RECORD, {(path,): at / 1000 for path, at in view.known_records_unix_ms.items()}
+        yield of_processes.KNOWN_ANSWER, {(s.scorer,): s.good_unix_ms / 1000 for s in view.scorers}
+        yield of_processes.SCORER_DRIFT, {(s.scorer,): float(s.drifted) for s in view.scorers}
+        yield of_processes.SCORER_DEVIATION, {(s.scorer,): s.deviation for s in view.scorers if s.deviation is not None}
+        yield of_processes.SCORER_EVALUE, {(s.scorer,): s.log_evalue for s in view.scorers if s.log_evalue is not None}
+        yield of_processes.SCORER_AGREEMENT, {(s.scorer,): s.agreement for s in view.scorers if s.agreement is not None}
+        yield of_processes.SCORER_BUDGET, dict(view.scorer_budgets)
+        yield of_processes.SCORER_SKIPPED, {key: float(count) for key, count in view.scorer_skipped.items()}
+        yield (
+            of_processes.DEAD_LETTERS,
+            _summed((keep("reason", name, "dead"), n) for name, n in view.dead_letters.items()),
+        )
+        yield of_processes.ERRORS, _summed((keep("stage", name), n) for name, n in view.errors.items())
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """The answer to a scrape and its content type. OpenMetrics (with exemplars) where the scraper accepts it."""

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import get_args
 
-from shadow.exporters import catalogue as c
 from shadow.exporters.base import ArmView, CandidateView, PartitionView, Quantiles, Snapshot
+from shadow.exporters.catalogue import METRICS
+from shadow.exporters.catalogue import decision as of_decision
+from shadow.exporters.catalogue import ledger as of_ledger
+from shadow.exporters.catalogue.metric import Metric
 from shadow.exporters.labels import ARM_STATES, GATE_STATES, MAX_LABEL_CHARACTERS, SEGMENT_STATES
 from shadow.records import VerdictWord
 from shadow.verdict.result import GateResult, HoldReason, Verdict
@@ -14,12 +17,12 @@ Values = dict[str, dict[Labels, float]]
 """By metric name: every series with its value. A metric without series is in it too: its old series have to go."""
 
 _SECONDS_KINDS = frozenset({"quantile"})
-FROM_SNAPSHOT = tuple(m for m in c.METRICS if m.feed == "snapshot" and m.kind == "gauge")
+FROM_SNAPSHOT = tuple(m for m in METRICS if m.feed == "snapshot" and m.kind == "gauge")
 
-Entry = tuple[c.Metric, Labels, float | None]
+Entry = tuple[Metric, Labels, float | None]
 
 
-def _states(metric: c.Metric, labels: Labels, words: tuple[str, ...], present: str | None) -> Iterator[Entry]:
+def _states(metric: Metric, labels: Labels, words: tuple[str, ...], present: str | None) -> Iterator[Entry]:
     if present is not None:
         for word in words:
             yield metric, (*labels, word), float(word == present)
@@ -32,72 +35,73 @@ def _seconds(unix_ms: int | None) -> float | None:
 def _gate(name: str, gate: GateResult) -> Iterator[Entry]:
     key = (name, gate.id)
     in_seconds = gate.kind in _SECONDS_KINDS
-    effect = c.EFFECT_SECONDS if in_seconds else c.EFFECT_RATIO
+    effect = of_decision.EFFECT_SECONDS if in_seconds else of_decision.EFFECT_RATIO
     yield effect, (*key, "lower"), gate.lower
     yield effect, (*key, "point"), gate.point
     yield effect, (*key, "upper"), gate.upper
-    yield c.LIMIT_SECONDS if in_seconds else c.LIMIT_RATIO, key, gate.limit
+    yield of_decision.LIMIT_SECONDS if in_seconds else of_decision.LIMIT_RATIO, key, gate.limit
     if not in_seconds:
-        yield c.FLOOR_RATIO, key, gate.floor
-    yield c.LOG_EVALUE, (*key, "ok"), gate.log_evalue_ok
-    yield c.LOG_EVALUE, (*key, "bad"), gate.log_evalue_bad
-    yield c.RECORDS_TO_GO, key, gate.records_to_go
-    yield from _states(c.GATE_STATE, key, GATE_STATES, gate.state)
+        yield of_decision.FLOOR_RATIO, key, gate.floor
+    yield of_decision.LOG_EVALUE, (*key, "ok"), gate.log_evalue_ok
+    yield of_decision.LOG_EVALUE, (*key, "bad"), gate.log_evalue_bad
+    yield of_decision.RECORDS_TO_GO, key, gate.records_to_go
+    yield from _states(of_decision.GATE_STATE, key, GATE_STATES, gate.state)
 
 
 def _utility(verdict: Verdict) -> Iterator[Entry]:
     name = verdict.candidate
-    yield c.UTILITY, (name, "lower"), verdict.utility_lower
-    yield c.UTILITY, (name, "point"), verdict.utility_point
-    yield c.UTILITY, (name, "upper"), verdict.utility_upper
+    yield of_decision.UTILITY, (name, "lower"), verdict.utility_lower
+    yield of_decision.UTILITY, (name, "point"), verdict.utility_point
+    yield of_decision.UTILITY, (name, "upper"), verdict.utility_upper
     for term in verdict.utility:
-        yield c.UTILITY_TERM, (name, term.name, "lower"), term.lower
-        yield c.UTILITY_TERM, (name, term.name, "point"), term.point
-        yield c.UTILITY_TERM, (name, term.name, "upper"), term.upper
+        yield of_decision.UTILITY_TERM, (name, term.name, "lower"), term.lower
+        yield of_decision.UTILITY_TERM, (name, term.name, "point"), term.point
+        yield of_decision.UTILITY_TERM, (name, term.name, "upper"), term.upper
 
 
 def _candidate(view: CandidateView) -> Iterator[Entry]:
     verdict = view.verdict
     name = verdict.candidate
     words = get_args(VerdictWord)
-    yield from _states(c.VERDICT, (name,), words, verdict.word)
-    yield c.VERDICT_SINCE, (name,), _seconds(view.since_unix_ms)
+    yield from _states(of_decision.VERDICT, (name,), words, verdict.word)
+    yield of_decision.VERDICT_SINCE, (name,), _seconds(view.since_unix_ms)
     reasons = {hold.reason for hold in verdict.holds}
     for reason in get_args(HoldReason):
-        yield c.HOLD, (name, reason), float(reason in reasons)
-    yield c.PAIRS, (name,), verdict.n
-    yield c.EFFECTIVE_PAIRS, (name,), verdict.effective_n
-    yield c.EPOCH, (name,), view.epoch
-    yield c.EPOCH_STARTED, (name,), _seconds(view.epoch_started_unix_ms)
+        yield of_decision.HOLD, (name, reason), float(reason in reasons)
+    yield of_decision.PAIRS, (name,), verdict.n
+    yield of_decision.EFFECTIVE_PAIRS, (name,), verdict.effective_n
+    yield of_decision.EPOCH, (name,), view.epoch
+    yield of_decision.EPOCH_STARTED, (name,), _seconds(view.epoch_started_unix_ms)
     yield from _utility(verdict)
     for gate in verdict.gates:
         yield from _gate(name, gate)
     if view.segments:
         for word in words:
-            yield c.SEGMENTS, (name, word), sum(segment.word == word for segment in view.segments)
+            yield of_decision.SEGMENTS, (name, word), sum(segment.word == word for segment in view.segments)
     for metric, level in view.change_levels.items():
-        yield c.CHANGE_LEVEL, (name, metric), level
+        yield of_decision.CHANGE_LEVEL, (name, metric), level
     for result in view.segment_results:
         key = (name, result.segment[:MAX_LABEL_CHARACTERS])
-        yield from _states(c.SEGMENT_STATE, key, SEGMENT_STATES, result.state)
-        yield c.SEGMENT_ALARM, key, float(result.alarm)
+        yield from _states(of_decision.SEGMENT_STATE, key, SEGMENT_STATES, result.state)
+        yield of_decision.SEGMENT_ALARM, key, float(result.alarm)
 
 
-def _quantiles(metric: c.Metric, arm: str, quantiles: Quantiles) -> Iterator[Entry]:
+def _quantiles(metric: Metric, arm: str, quantiles: Quantiles) -> Iterator[Entry]:
     yield metric, (arm, "0.5"), quantiles.p50
     yield metric, (arm, "0.95"), quantiles.p95
     yield metric, (arm, "0.99"), quantiles.p99
 
 
 def _arm(view: ArmView) -> Iterator[Entry]:
-    yield from _states(c.ARM_STATE, (view.arm,), ARM_STATES, view.state)
-    yield c.AVAILABILITY, (view.arm,), view.availability
-    yield from _quantiles(c.ARM_LATENCY, view.arm, view.latency)
-    yield from _quantiles(c.ARM_TTFT, view.arm, view.ttft)
-    yield from _quantiles(c.ARM_TPOT, view.arm, view.tpot)
-    yield c.ARM_COST, (view.arm,), view.cost_usd_per_1k
+    yield from _states(of_ledger.ARM_STATE, (view.arm,), ARM_STATES, view.state)
+    yield of_ledger.AVAILABILITY, (view.arm,), view.availability
+    yield from _quantiles(of_ledger.ARM_LATENCY, view.arm, view.latency)
+    yield from _quantiles(of_ledger.ARM_TTFT, view.arm, view.ttft)
+    yield from _quantiles(of_ledger.ARM_TPOT, view.arm, view.tpot)
+    yield of_ledger.ARM_COST, (view.arm,), view.cost_usd_per_1k
+    yield of_ledger.ARM_COST_ACCEPTABLE, (view.arm,), view.cost_usd_per_1k_acceptable
     for scorer, mean in view.score_means.items():
-        yield c.ARM_SCORE, (view.arm, scorer), mean
+        yield of_ledger.ARM_SCORE, (view.arm, scorer), mean
 
 
 def _behind(partition: PartitionView, lag: int | None, at_unix_ms: int) -> float | None:
@@ -108,22 +112,22 @@ def _behind(partition: PartitionView, lag: int | None, at_unix_ms: int) -> float
 
 
 def _ledger(snapshot: Snapshot) -> Iterator[Entry]:
-    yield c.LEADER, (), float(snapshot.leads)
-    yield c.SNAPSHOT_AT, (), _seconds(snapshot.at_unix_ms)
-    yield c.LEDGER_READ, (), snapshot.read
-    yield c.RESIDUAL, (), snapshot.residual
-    yield c.LAST_SCORED, (), _seconds(snapshot.last_scored_unix_ms)
-    yield c.NEEDS_PERSON, (), len(snapshot.needs_person)
+    yield of_ledger.LEADER, (), float(snapshot.leads)
+    yield of_ledger.SNAPSHOT_AT, (), _seconds(snapshot.at_unix_ms)
+    yield of_ledger.LEDGER_READ, (), snapshot.read
+    yield of_ledger.RESIDUAL, (), snapshot.residual
+    yield of_ledger.LAST_SCORED, (), _seconds(snapshot.last_scored_unix_ms)
+    yield of_ledger.NEEDS_PERSON, (), len(snapshot.needs_person)
     for disposition, count in snapshot.dispositions.items():
-        yield c.LEDGER_RECORDS, (disposition,), count
+        yield of_ledger.LEDGER_RECORDS, (disposition,), count
     for partition in snapshot.partitions:
         key = (partition.topic, str(partition.partition))
         lag = None if partition.end_offset is None else max(0, partition.end_offset - partition.next_offset)
-        yield c.LAG, key, lag
-        yield c.WATERMARK_LAG, key, _behind(partition, lag, snapshot.at_unix_ms)
-        yield c.NEXT_OFFSET, key, partition.next_offset
-        yield c.GAPS, key, partition.gaps
-        yield c.LOST, key, partition.lost
+        yield of_ledger.LAG, key, lag
+        yield of_ledger.WATERMARK_LAG, key, _behind(partition, lag, snapshot.at_unix_ms)
+        yield of_ledger.NEXT_OFFSET, key, partition.next_offset
+        yield of_ledger.GAPS, key, partition.gaps
+        yield of_ledger.LOST, key, partition.lost
 
 
 def snapshot_values(snapshot: Snapshot) -> Values:

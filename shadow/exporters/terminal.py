@@ -1,6 +1,6 @@
 """A snapshot for terminals: one screen for `shadow status`, a compact table for live views."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shadow.exporters.base import ArmView, CandidateView, Snapshot
+from shadow.exporters.peaks import ArmPeaks, ordered
 from shadow.records import INCUMBENT
 from shadow.verdict.result import GateResult
 
@@ -138,6 +139,14 @@ def _arms(snapshot: Snapshot) -> Table:
     return table
 
 
+def _acceptable(snapshot: Snapshot) -> Iterable[Text]:
+    """What a thousand answers cost that neither failed nor violated, of the arms of which that is known."""
+    known = [arm for arm in snapshot.arms if arm.cost_usd_per_1k_acceptable is not None]
+    if known:
+        costs = (Text.assemble(_plain(arm.arm), " ", _usd(arm.cost_usd_per_1k_acceptable)) for arm in known)
+        yield Text("Per 1,000 acceptable answers: ") + Text(", ").join(costs)
+
+
 def _coverage(snapshot: Snapshot) -> Text:
     counts = sorted(snapshot.dispositions.items(), key=lambda item: (-item[1], item[0]))
     shown = "   ".join(f"{name} {count:,}" for name, count in counts if count)
@@ -153,9 +162,38 @@ def render_status(snapshot: Snapshot) -> RenderableType:
         hidden = len(snapshot.needs_person) - _MOST_SENTENCES
         parts += [Text(f"  and {hidden} more", style="dim")] if hidden > 0 else []
         parts.append(Text())
-    parts += [_verdicts(snapshot), _arms(snapshot), Text(), _coverage(snapshot)]
+    parts += [_verdicts(snapshot), _arms(snapshot), *_acceptable(snapshot), Text(), _coverage(snapshot)]
     parts += [Text("note: ", style="dim") + _plain(note) for note in snapshot.notes[:_MOST_SENTENCES]]
     return Group(*parts)
+
+
+def render_memory(peaks: Mapping[str, ArmPeaks]) -> RenderableType:
+    """What the servers held at most, by how many calls were in flight when a call was sent."""
+    numbers = ("in flight", "calls", "GPU", "host", "KV cache", "waiting")
+    table = _table("arm", *numbers, right=numbers)
+    notes: list[RenderableType] = []
+    for arm, kept in peaks.items():
+        for load, one in ordered(kept.classes):
+            peak = one.peak
+            table.add_row(
+                _plain(arm),
+                Text(load),
+                f"{one.calls:,}",
+                _size(peak.gpu_bytes),
+                _size(peak.host_bytes),
+                NO_DATA if peak.kv_cache_ratio is None else Text(f"{peak.kv_cache_ratio:.0%}"),
+                NO_DATA if peak.waiting is None else Text(f"{peak.waiting:g}"),
+            )
+            if one.out_of_memory:
+                said = f": {one.out_of_memory:,} of {one.calls:,} calls at {load} in flight ended out of memory"
+                notes.append(Text(f"{arm}{said}", style="bold red"))
+        if kept.preemptions:
+            notes.append(Text(f"{arm}: its engine preempted {kept.preemptions:,.0f} requests for want of KV memory"))
+    return Group(Text("\nMemory under load: the most that was held while so many calls were in flight"), table, *notes)
+
+
+def _size(value: float | None) -> Text:
+    return NO_DATA if value is None else Text(f"{value / 2**30:.2f} GiB")
 
 
 def render_live(snapshot: Snapshot) -> RenderableType:

@@ -5,8 +5,9 @@ Only the leading monitor watches; its detectors are kept in the ledger, so that 
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 from shadow.errors import LedgerError
 from shadow.ledger.reading import Reader
 from shadow.records import INCUMBENT
+from shadow.settings import segment_kind
 from shadow.stats import ArmState, PairState, means
 from shadow.stats.change import Detector
 from shadow.stats.fold import OVERALL
 from shadow.stats.grid import D_BINS
-from shadow.stats.mix import drift, length_parts
+from shadow.stats.mix import CONFIDENCE, drift, length_parts
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,10 @@ RECENT_UNITS = 500
 METRICS = ("score", "violation", "failure")
 
 Histograms = dict[int, NDArray[np.int64]]
+
+_Part = TypeVar("_Part", str, int)
+_Halves = tuple[dict[_Part, int], dict[_Part, int]]
+"""Counts by part of the past and of the last hours."""
 
 
 class _Kept(msgspec.Struct):
@@ -45,6 +51,7 @@ class Changes:
     alarms: dict[str, str] = field(default_factory=dict)
     levels: dict[tuple[str, str], float] = field(default_factory=dict)
     mix: str | None = None
+    fixed_mix: str | None = None  # of the segments whose shares the policy fixes
 
 
 class ChangeWatch:
@@ -53,14 +60,15 @@ class ChangeWatch:
     def __init__(self, get: Callable[[str], bytes | None], put: Callable[[str, bytes], None]) -> None:
         self._get, self._put = get, put
 
-    def look(self, reader: Reader, epochs: Mapping[str, int], spec: str) -> Changes:
+    def look(self, reader: Reader, epochs: Mapping[str, int], spec: str, shares: Collection[str] = ()) -> Changes:
         """Brings every detector up to the watermark, compares the mix, says what stands."""
-        changes = Changes(mix=mix_drift(reader))
+        mix, fixed_mix = mix_drift(reader, shares)
+        changes = Changes(mix=mix, fixed_mix=fixed_mix)
         closed = watermark_minute(reader)
         if closed is None:
             return changes
         for candidate, epoch in epochs.items():
-            minutes = by_minute(reader, epoch, candidate, spec)
+            minutes = {m: of[OVERALL] for m, of in by_minute(reader, epoch, candidate, spec).items()}
             for metric in METRICS:
                 detector = self._advance(f"change/{candidate}/{epoch}/{spec}/{metric}", minutes, metric, closed)
                 if detector is None:
@@ -123,43 +131,62 @@ def watermark_minute(reader: Reader) -> int | None:
     return min(stamps) // 60_000 if stamps else None
 
 
-def mix_drift(reader: Reader) -> str | None:
-    """A sentence when routes or prompt lengths of the last hours are not those of the epoch's past."""
-    routes: tuple[dict[str, int], dict[str, int]] = defaultdict(int), defaultdict(int)
-    lengths: tuple[dict[int, int], dict[int, int]] = defaultdict(int), defaultdict(int)
+def mix_drift(reader: Reader, shares: Collection[str] = ()) -> tuple[str | None, str | None]:
+    """(what moved, what moved between the segments of `shares`): sentences when routes or prompt lengths of the last hours
+    are not those of the epoch's past. Where a policy fixes shares, lengths are compared within each of its segments: over
+    all traffic they move with the mix."""
+    routes: _Halves[str] = (defaultdict(int), defaultdict(int))
+    lengths: dict[str, _Halves[int]] = {
+        name: (defaultdict(int), defaultdict(int)) for name in (sorted(shares) or [OVERALL])
+    }
     states = [(key, ArmState.from_bytes(data)) for key, data in reader.aggregates("arm", 0, INCUMBENT)]
     newest = max((key.minute for key, _ in states), default=0)
     for key, state in states:
         part = int(key.minute > newest - RECENT_MINUTES)
         if key.segment.startswith("route="):
             routes[part][key.segment] += state.outcomes
-        elif key.segment == OVERALL:
+        if key.segment in lengths:
             for bits, count in state.sizes.get("input_tokens", {}).items():
-                lengths[part][bits] += count
-    for what, past, recent in (
-        ("routes", routes[0], routes[1]),
-        ("prompt lengths", length_parts(lengths[0]), length_parts(lengths[1])),
-    ):
-        if sum(past.values()) < RECENT_UNITS or sum(recent.values()) < RECENT_UNITS:
-            continue
-        moved = drift(past, recent)
-        if moved is not None and moved.drifted:
-            return moved.sentence(what)
-    return None
+                lengths[key.segment][part][bits] += count
+    of_routes = _drifted("routes", routes[0], routes[1], CONFIDENCE)
+    of_lengths = (
+        _drifted(
+            "prompt lengths" if name == OVERALL else f"prompt lengths within {name}",
+            length_parts(halves[0]),
+            length_parts(halves[1]),
+            CONFIDENCE / len(lengths),
+        )
+        for name, halves in lengths.items()
+    )
+    within = next((sentence for sentence in of_lengths if sentence is not None), None)
+    if {segment_kind(name) for name in shares} == {"route"}:
+        return within, of_routes
+    return of_routes or within, None
 
 
-def by_minute(reader: Reader, epoch: int, candidate: str, spec: str) -> dict[int, dict[int, PairState]]:
-    """A candidate's pairs over all traffic by minute (hours that were rolled up stand at their first minute) and weight
-    exponent; states that count for another policy are left out."""
-    found: dict[int, dict[int, PairState]] = defaultdict(dict)
+def _drifted(what: str, past: Mapping[str, int], recent: Mapping[str, int], confidence: float) -> str | None:
+    if sum(past.values()) < RECENT_UNITS or sum(recent.values()) < RECENT_UNITS:
+        return None
+    moved = drift(past, recent, confidence=confidence)
+    return moved.sentence(what) if moved is not None and moved.drifted else None
+
+
+def by_minute(
+    reader: Reader, epoch: int, candidate: str, spec: str, segments: Collection[str] = ()
+) -> dict[int, dict[str, dict[int, PairState]]]:
+    """A candidate's pairs over all traffic, and in some segments, by minute (hours that were rolled up stand at their first
+    minute), segment and weight exponent; states that count for another policy are left out.
+    Every minute has all traffic."""
+    found: dict[int, dict[str, dict[int, PairState]]] = defaultdict(lambda: {OVERALL: {}})
     for key, data in reader.aggregates("pair", epoch, candidate):
-        if key.segment != OVERALL:
+        if key.segment != OVERALL and key.segment not in segments:
             continue
         state = PairState.from_bytes(data)
         if state.spec != spec:
             continue
-        known = found[key.minute].get(key.weight_exponent)
-        found[key.minute][key.weight_exponent] = state if known is None else known.merge(state)
+        parts = found[key.minute].setdefault(key.segment, {})
+        known = parts.get(key.weight_exponent)
+        parts[key.weight_exponent] = state if known is None else known.merge(state)
     return dict(found)
 
 

@@ -1,4 +1,5 @@
-"""What the evaluator orders the replayer to do: sample less, or ask nobody. Budgets and governor end here in one `Control`."""
+"""What the evaluator orders the replayer to do: sample less, or ask nobody. Budgets, governor and trials end here in one
+`Control`."""
 
 import asyncio
 import logging
@@ -13,6 +14,7 @@ from shadow.replay.governor import Governor, Orders
 log = logging.getLogger(__name__)
 
 BUDGET_SECONDS = 1.0
+HOLD_SECONDS = 0.5
 READ_SECONDS = 1.0
 """How long one reading of the incumbent's load may take; a server that needs longer is under pressure, too."""
 
@@ -33,7 +35,11 @@ class Controller:
         poll_seconds: float,
         send: Callable[[Control], None],
         skip_idle: Callable[[], None],
+        held: Callable[[], str | None] | None = None,
     ) -> None:
+        """`held` says why nobody may be asked at the moment (a trial); it may block."""
+        self._held = held
+        self._hold: str | None = None
         self._arms, self._budget, self._governor = arms, budget, governor
         self._read_load, self._poll_seconds = read_load, poll_seconds
         self._send, self._skip_idle = send, skip_idle
@@ -64,6 +70,8 @@ class Controller:
                 group.create_task(self._every(BUDGET_SECONDS, self._look_at_budget))
             if self._governor is not None and self._read_load is not None:
                 group.create_task(self._every(self._poll_seconds, self._look_at_load))
+            if self._held is not None:
+                group.create_task(self._every(HOLD_SECONDS, self._look_at_hold))
 
     async def _every(self, seconds: float, look: Callable[[], Awaitable[None]]) -> None:
         """One look each period; the time that it took is part of the period."""
@@ -87,6 +95,16 @@ class Controller:
             log.warning("%s; replaying stops until the next day (UTC)", self._exhausted)
         elif self._exhausted is None and before is not None:
             log.info("budget: a new day, replaying goes on")
+        self._apply()
+
+    async def _look_at_hold(self) -> None:
+        if self._held is None:
+            return
+        before, self._hold = self._hold, await asyncio.to_thread(self._held)
+        if self._hold is not None and before is None:
+            log.info("%s; nobody is asked meanwhile", self._hold)
+        elif self._hold is None and before is not None:
+            log.info("replaying goes on: %s is over", before.partition(":")[0])
         self._apply()
 
     async def _look_at_load(self) -> None:
@@ -124,7 +142,7 @@ class Controller:
         self._load_trouble = why
 
     def _apply(self) -> None:
-        why = self._exhausted or self._orders.paused
+        why = self._exhausted or self._hold or self._orders.paused
         paused = dict.fromkeys(self._arms, why) if why is not None else {}
         order = Control(shed_exponent=self._orders.exponent, paused=paused)
         if order.shed_exponent == self._sent.shed_exponent and _who_paused(order) == _who_paused(self._sent):
@@ -139,5 +157,5 @@ _RESUMED = "governor: the incumbent is calm, replaying goes on"
 
 
 def _who_paused(order: Control) -> str | None:
-    """`budget` or `governor`, the first word of every reason; None while nobody does."""
+    """`budget`, `trial` or `governor`, the first word of every reason; None while nobody does."""
     return next((why.partition(":")[0] for why in order.paused.values()), None)

@@ -20,6 +20,7 @@ from shadow.ledger.base import AggregateKey, Ledger, OutcomeRow, PrefixBatch, Re
 from shadow.loops import handoff
 from shadow.loops.identity import IncumbentWatch
 from shadow.loops.prefix import Prefixes, Run
+from shadow.loops.probing import Probed, Prober
 from shadow.loops.suspects import Journal, Place, Suspicion
 from shadow.records import Disposition, FinishedRecord
 from shadow.rows import RowMaker, ScoredCall, totals_of
@@ -63,6 +64,8 @@ class Work:
     committed: Callable[[PrefixBatch, tuple[ScoredRecord, ...], float], None]
     suspects: Mapping[Place, Suspicion]
     journal: Journal | None
+    prober: Prober | None = None
+    probed: Callable[[Probed], None] = lambda probed: None  # told once the ledger has it
 
 
 class Evaluator:
@@ -70,8 +73,8 @@ class Evaluator:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._to_score: queue.Queue[FinishedRecord | None] = queue.Queue()
-        self._to_write: queue.Queue[ScoredRecord | tuple[PositionQuestion, int] | None] = queue.Queue()
+        self._to_score: queue.Queue[FinishedRecord | handoff.Beat | None] = queue.Queue()
+        self._to_write: queue.Queue[ScoredRecord | Probed | tuple[PositionQuestion, int] | None] = queue.Queue()
         self._prefixes: Prefixes[ScoredRecord] = Prefixes()
         self._rows = work.rows
         self._threads: list[threading.Thread] = []
@@ -99,6 +102,10 @@ class Evaluator:
             self._to_score.put(record)
         else:
             self._to_write.put(ScoredRecord(record=record, calls=()))
+
+    def beat(self, beat: handoff.Beat) -> None:
+        """A heartbeat of our own from the pipe; it takes the same way as a record, and no place in a partition."""
+        self._to_score.put(beat)
 
     def ask(self, question: PositionQuestion, number: int) -> None:
         """A question of the source; answered by the writer in its turn."""
@@ -141,9 +148,13 @@ class Evaluator:
         ended = False
         while not ended:
             batch: list[FinishedRecord] = []
+            beat: handoff.Beat | None = None  # of several that waited, the newest says all
             item = self._to_score.get()
             while item is not None:
-                batch.append(item)
+                if isinstance(item, handoff.Beat):
+                    beat = item
+                else:
+                    batch.append(item)
                 if len(batch) >= SCORE_RECORDS:
                     break
                 try:
@@ -162,6 +173,8 @@ class Evaluator:
                     self._to_write.put(ScoredRecord(record=_poison(record), calls=()))
                 else:
                     self._score_batch([record])
+            if beat is not None and self._work.prober is not None and not ended:
+                self._probe(self._work.prober, beat)
         self._to_write.put(None)
 
     def _score_batch(self, records: list[FinishedRecord]) -> None:
@@ -177,6 +190,12 @@ class Evaluator:
             self._to_write.put(ScoredRecord(record=record, calls=scored))
         if journal is not None:
             journal.write([])
+
+    def _probe(self, prober: Prober, beat: handoff.Beat) -> None:
+        try:
+            self._to_write.put(prober.run(beat))
+        except Exception:  # the border of a probe: real answers go on, and the missing heartbeat is noticed
+            log.exception("known cases could not be judged")
 
     # ---- the writer thread ----
 
@@ -194,6 +213,8 @@ class Evaluator:
                 elif isinstance(item, ScoredRecord):
                     r = item.record
                     self._prefixes.add(r.topic, r.partition, r.lease_epoch, r.sequence, r.offset, item)
+                elif isinstance(item, Probed):
+                    self._keep(item)
                 else:
                     self._answer(*item)
             for run in self._prefixes.take(COMMIT_RECORDS):
@@ -201,6 +222,17 @@ class Evaluator:
         while runs := self._prefixes.take(COMMIT_RECORDS):
             if not all([self._commit(run, may_wait=False) for run in runs]):  # noqa: C419  # every run is tried
                 return
+
+    def _keep(self, probed: Probed) -> None:
+        """A heartbeat that the ledger does not take is lost, and that is what it is for."""
+        try:
+            if self._work.prober is not None:
+                self._work.prober.keep(self._work.ledger, probed)
+        except (UnreachableError, LedgerError) as error:
+            self._in_trouble(str(error))
+            return
+        self._out_of_trouble()
+        self._work.probed(probed)
 
     def _answer(self, question: PositionQuestion, number: int) -> None:
         """Says where a partition goes on, and expects its records from there."""
@@ -252,9 +284,7 @@ class Evaluator:
                 if not may_wait:
                     return False
                 time.sleep(RETRY_SECONDS)
-        if self.trouble is not None:
-            log.warning("the ledger takes records again; nothing was lost")
-            self.trouble = None
+        self._out_of_trouble()
         self._prefixes.advance(run)
         self.last_commit_unix_ms = time.time_ns() // 1_000_000
         self._send(handoff.Committed(run.topic, run.partition, run.lease_epoch, run.next_offset))
@@ -287,6 +317,11 @@ class Evaluator:
             log.error("the ledger takes nothing at the moment: %s; intake waits, nothing is lost", what)
             self.trouble = what
 
+    def _out_of_trouble(self) -> None:
+        if self.trouble is not None:
+            log.warning("the ledger takes records again; nothing was lost")
+            self.trouble = None
+
     def _batch(self, run: Run[ScoredRecord]) -> PrefixBatch:
         kept = [self._rows_of(item) for item in run.items]
         try:
@@ -296,7 +331,9 @@ class Evaluator:
             kept = [one if self._folds(one) else self._unkept(one.record) for one in kept]
             aggregates = self._work.fold(group for one in kept for group in one.groups)
         rows = [row for one in kept for group in one.groups for row in group]
-        stamps = [one.record.ts_unix_ms for one in kept if one.record.ts_unix_ms is not None]
+        # A heartbeat is no sign of production: with its time a mirror that has died would look alive.
+        real = [one.record for one in kept if one.record.disposition != "heartbeat"]
+        stamps = [record.ts_unix_ms for record in real if record.ts_unix_ms is not None]
         return PrefixBatch(
             topic=run.topic,
             partition=run.partition,

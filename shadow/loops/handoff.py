@@ -52,6 +52,17 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     record: FinishedRecord
 
 
+class Beat(msgspec.Struct, tag=True, frozen=True):
+    """Replayer to evaluator: a heartbeat of our own has passed intake. It belongs to no partition and moves no position.
+
+    `whole` is False when intake did not make of it what a heartbeat has to become.
+    """
+
+    number: int
+    whole: bool
+    began_unix_ms: int
+
+
 class Committed(msgspec.Struct, tag=True, frozen=True):
     """Evaluator to replayer: the ledger has everything of this lease below `next_offset`."""
 
@@ -117,7 +128,7 @@ class Drained(msgspec.Struct, tag=True, frozen=True):
     """Replayer to evaluator: nothing more will come."""
 
 
-ToEvaluator = AskPosition | Done | Gauges | Fatal | Drained
+ToEvaluator = AskPosition | Done | Beat | Gauges | Fatal | Drained
 ToReplayer = Hello | Position | Committed | Reload | Control | Stop
 
 

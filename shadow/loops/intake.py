@@ -135,7 +135,8 @@ class Intake:
 
 
 def _replays(selection: Selection) -> bool:
-    return selection.disposition in ("scored", "heartbeat")
+    """A heartbeat is nobody's request: no arm is asked, and no outcome could be taken for evidence."""
+    return selection.disposition == "scored"
 
 
 def _refused(disposition: Disposition) -> Selection:

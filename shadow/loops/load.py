@@ -1,4 +1,4 @@
-"""Reads the incumbent's load over HTTP, on one connection that is kept."""
+"""Reads a server's metrics page over HTTP, on one connection that is kept."""
 
 from typing import Self
 
@@ -7,8 +7,8 @@ import aiohttp
 from shadow.replay.engine_metrics import MAX_PAGE_BYTES, Load, Unreadable, read_load
 
 
-class LoadReader:
-    """An async context; `read` raises Unreadable or OSError, its caller sets the deadline."""
+class PageReader:
+    """An async context; `page` raises Unreadable or OSError, its caller sets the deadline."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -22,8 +22,8 @@ class LoadReader:
         if self._session is not None:
             await self._session.close()
 
-    async def read(self) -> Load:
-        """One reading."""
+    async def page(self) -> bytes:
+        """The page as it is now."""
         if self._session is None:
             raise Unreadable("not open")
         try:
@@ -37,4 +37,12 @@ class LoadReader:
                         raise Unreadable(f"more than {MAX_PAGE_BYTES} bytes")
         except aiohttp.ClientError as error:
             raise Unreadable(type(error).__name__) from None
-        return read_load(bytes(body))
+        return bytes(body)
+
+
+class LoadReader(PageReader):
+    """The incumbent's load."""
+
+    async def read(self) -> Load:
+        """One reading; raises as `page` does."""
+        return read_load(await self.page())

@@ -22,17 +22,27 @@ from shadow.ledger.refolding import STATE as FOLD_STATE
 from shadow.ledger.sql import SqlLedger
 from shadow.loops.calibrating import Floor
 from shadow.loops.changes import Changes, ChangeWatch
-from shadow.records import BASELINE, INCUMBENT, ArmState, Role
+from shadow.loops.noted import Reported, crossings, reports, scorer_drifts, verdict_history
+from shadow.loops.priced import priced
+from shadow.records import BASELINE, INCUMBENT, Role
 from shadow.settings import Policy, Settings
 from shadow.stats import OVERALL, FoldSpec, PairState, ScorerKind, fold_calls
 from shadow.stats import ArmState as ArmCounts
 from shadow.stats.cvar import TailMean, tail_mean
 from shadow.verdict.calibrated import with_calibration
 from shadow.verdict.decide import decide
-from shadow.verdict.evidence import Context, Evidence
+from shadow.verdict.drifted import standing, with_drift
+from shadow.verdict.evidence import Context, Evidence, parts_of
+from shadow.verdict.mixed import unfixed
 from shadow.verdict.policy import evaluable
-from shadow.verdict.result import Crossing, Verdict
-from shadow.verdict.segments import MOST_SEGMENTS, memory_key, remembered, segment_results, to_remember
+from shadow.verdict.segments import (
+    memory_key,
+    remembered,
+    segment_results,
+    segment_verdicts,
+    to_remember,
+)
+from shadow.verdict.words import listed
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +55,6 @@ CHANGES_SECONDS = 20.0
 ROLL_UP_AFTER_MINUTES = 10
 LEASE = "monitor"
 TAIL_SHARE = 0.05
-
-
-class Reported(msgspec.Struct, frozen=True):
-    """What a worker last said of one arm; kept in the ledger, so that a command knows whether an arm is up."""
-
-    state: ArmState
-    up_seconds: float
-    observed_seconds: float
-    at_unix_ms: int
-    reason: str | None = None
-
-    @property
-    def availability(self) -> float | None:
-        """Share of the observed time that the arm was up."""
-        return self.up_seconds / self.observed_seconds if self.observed_seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +96,7 @@ def look(
     floor = _pairs(states("floor", 0, BASELINE)).get(OVERALL, {})
     second_answers = Floor.read(ledger, settings, spec)
     candidates = []
+    overall: dict[str, tuple[PairState, ...]] = {BASELINE: tuple(floor.values())}
     arms = [_arm_view(ledger, settings, INCUMBENT, "incumbent", 0, None)]
     if settings.baseline is not None or settings.duplicates.enabled:
         arms.append(_arm_view(ledger, settings, BASELINE, "baseline", 0, reported.get(BASELINE)))
@@ -110,13 +106,16 @@ def look(
         heard = reported.get(candidate.name)
         arms.append(_arm_view(ledger, settings, candidate.name, "candidate", number, heard))
         pairs = _pairs(states("pair", number, candidate.name)) if epoch is not None else {}
+        overall[candidate.name] = tuple(pairs.get(OVERALL, {}).values())
         context = _context(settings, policy, kinds, candidate.name, heard, pairs.get(OVERALL, {}), at)
         calibration, pairs = second_answers.under(policy, pairs)
-        context = with_calibration(context, policy, calibration)
-        latched = crossings(ledger, candidate.name, number)
-        verdict = decide(policy, Evidence(pairs=pairs.get(OVERALL, {}), floor=floor, latched=latched), context)
+        drifts = scorer_drifts(ledger, epoch)
+        context = with_drift(with_calibration(context, policy, calibration), policy, drifts)
+        latched = standing(crossings(ledger, candidate.name, number), policy, drifts)
+        evidence = Evidence(pairs=pairs.get(OVERALL, {}), parts=parts_of(policy, pairs), floor=floor, latched=latched)
+        verdict = decide(policy, evidence, context)
         history = verdict_history(ledger, candidate.name, number)
-        segments = _segment_verdicts(policy, pairs, floor, context) if at.segments else {}
+        segments = segment_verdicts(policy, pairs, floor, context) if at.segments else {}
         known = remembered(ledger.get_state(memory_key(policy, candidate.name, number))) if segments else {}
         candidates.append(
             CandidateView(
@@ -156,7 +155,7 @@ def look(
             for p in positions
         ),
         last_scored_unix_ms=last_scored,
-        arms=tuple(arms),
+        arms=tuple(priced(arm, overall) for arm in arms),
         candidates=tuple(candidates),
         needs_person=tuple(_needs_person(arms, candidates, positions, at)),
         notes=at.notes,
@@ -236,26 +235,6 @@ def _current(epochs: list[EpochRow]) -> EpochRow | None:
     return next((e for e in reversed(epochs) if e.why_ended is None), None)
 
 
-def reports(ledger: Reader) -> dict[str, Reported]:
-    """What workers last said of every arm, added up over workers."""
-    data = ledger.get_state("arms")
-    return {} if data is None else msgspec.msgpack.decode(data, type=dict[str, Reported])
-
-
-def crossings(ledger: Reader, candidate: str, epoch: int) -> dict[str, Crossing]:
-    """The stored first crossings of a candidate's evidence in one epoch."""
-    return {
-        key: msgspec.convert(value, Crossing) for _, key, value, _ in ledger.notes("crossing", f"{candidate}/{epoch}")
-    }
-
-
-def verdict_history(ledger: Reader, candidate: str, epoch: int) -> tuple[tuple[int, str, int], ...]:
-    """(unix ms, word, n) of every change of the verdict in one epoch, oldest first."""
-    return tuple(
-        (at, str(value["word"]), int(value["n"])) for _, _, value, at in ledger.notes("verdict", f"{candidate}/{epoch}")
-    )
-
-
 def _context(
     settings: Settings,
     policy: Policy,
@@ -277,7 +256,7 @@ def _context(
         availability=heard.availability if heard is not None else None,
         records_per_day=n / days if days > 0 else None,
         alarm=at.changes.alarms.get(candidate),
-        mix_drift=at.changes.mix,
+        mix_drift=at.changes.mix or _unfixed_drift(policy, at.changes.fixed_mix),
         blocked=evaluable(
             policy,
             kinds,
@@ -289,6 +268,12 @@ def _context(
     )
 
 
+def _unfixed_drift(policy: Policy, moved: str | None) -> str | None:
+    """The traffic moved between the very segments whose shares the policy fixes: that holds up only what is not over them."""
+    left = unfixed(policy)
+    return f"{moved}; policy.shares fixes no mix for {listed(left)}" if moved is not None and left else None
+
+
 def _tail(pairs: Mapping[int, PairState], policy: Policy, side: Literal["candidate", "reference"]) -> TailMean | None:
     """The worst answers' mean, on answers of one weight only: an oversampled stratum is not its share of the traffic."""
     held = [state for state in pairs.values() if state.score_candidate]
@@ -296,17 +281,6 @@ def _tail(pairs: Mapping[int, PairState], policy: Policy, side: Literal["candida
         return None
     scores = held[0].score_candidate if side == "candidate" else held[0].score_reference
     return tail_mean(scores, TAIL_SHARE, policy.alpha.promote)
-
-
-def _segment_verdicts(
-    policy: Policy, pairs: Pairs, floor: Mapping[int, PairState], context: Context
-) -> dict[str, Verdict]:
-    """The largest segments, each as a verdict named by its segment; evidence of a part, never a decision."""
-    sizes = {s: sum(p.pairs for p in parts.values()) for s, parts in pairs.items() if s != OVERALL}
-    largest = sorted(sizes, key=lambda s: (-sizes[s], s))[:MOST_SEGMENTS]
-    return {
-        s: decide(policy, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
-    }
 
 
 def _needs_person(
@@ -318,7 +292,7 @@ def _needs_person(
         if arm.state == "down":
             yield f"arm {arm.arm} is down; its calls are marked unavailable and count for nothing"
         if arm.state == "paused":
-            yield f"arm {arm.arm} is paused (budget or governor)"
+            yield f"arm {arm.arm} is paused (budget, governor or trial)"
     for position in positions:
         if position.lost:
             yield f"{position.topic}/{position.partition}: {position.lost} records fell to retention unread"
@@ -451,7 +425,7 @@ class Monitor:
         with self._ledger.snapshot() as reader:
             current = {c.name: _current(reader.epochs(c.name)) for c in self._settings.candidates}
             epochs = {name: epoch.id for name, epoch in current.items() if epoch is not None}
-            return self._watch.look(reader, epochs, self._spec.key)
+            return self._watch.look(reader, epochs, self._spec.key, self._settings.policy.shares)
 
     def _keep(self, snapshot: Snapshot, now: int) -> None:
         """First crossings and verdict changes, once each; closed minutes into hours; old texts away."""

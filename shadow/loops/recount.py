@@ -17,7 +17,7 @@ from shadow.stats.aa import HourOf
 from shadow.verdict.calibrated import with_calibration
 from shadow.verdict.calibration import Calibration
 from shadow.verdict.decide import decide
-from shadow.verdict.evidence import Context, Evidence
+from shadow.verdict.evidence import Context, Evidence, parts_of
 from shadow.verdict.result import Verdict
 
 State = PairState | ArmState
@@ -93,7 +93,8 @@ def _decided(
     )
     calibration, pairs = floor.under(settings.policy, _pairs(sums, epoch, candidate))
     context = with_calibration(Context(candidate=candidate), settings.policy, calibration)
-    return decide(settings.policy, Evidence(pairs=pairs.get("all", {})), context), calibration
+    evidence = Evidence(pairs=pairs.get("all", {}), parts=parts_of(settings.policy, pairs))
+    return decide(settings.policy, evidence, context), calibration
 
 
 def _counts_differ(

@@ -15,6 +15,7 @@ import msgspec
 from shadow.errors import LedgerError, ShadowError, UnreachableError
 from shadow.loops import handoff
 from shadow.loops.intake import Chosen, Intake, Judged
+from shadow.loops.pulse import Pulse
 from shadow.loops.repeated import RepeatedRequests
 from shadow.records import ArmOutcome, ArmState, Call, FinishedCall, FinishedRecord
 from shadow.replay.arms import ArmFigures
@@ -75,6 +76,7 @@ class Replayer:
         start_timeout_seconds: float,
         drain_seconds: float,
         keep_dead_payload: bool,
+        pulse: Pulse | None = None,
         repeated: RepeatedRequests | None = None,
     ) -> None:
         self._make_source = source
@@ -86,6 +88,7 @@ class Replayer:
         self._start_timeout_seconds = start_timeout_seconds
         self._drain_seconds = drain_seconds
         self._keep_dead_payload = keep_dead_payload
+        self._pulse = pulse
         self._repeated = repeated
         self._source: Source | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,6 +117,8 @@ class Replayer:
                     case handoff.Hello(ledger_id=ledger_id):
                         self._source = self._make_source(ledger_id)
                         jobs += [asyncio.create_task(self._consume(self._source)), asyncio.create_task(self._report())]
+                        if self._pulse is not None:
+                            jobs.append(asyncio.create_task(self._pulse.run(self._pipe.send)))
                     case handoff.Position(id=number):
                         waiting = self._positions.pop(number, None)
                         if waiting is not None and not waiting.done():
@@ -286,7 +291,11 @@ class Replayer:
                     loop_lag_seconds=self._lag(),
                     outstanding=records,
                     outstanding_bytes=size_bytes,
-                    notes={**self._notes, **self._repeats()},
+                    notes={
+                        **self._notes,
+                        **self._repeats(),
+                        **(self._pulse.notes if self._pulse is not None else {}),
+                    },
                 )
             )
             await asyncio.sleep(GAUGES_SECONDS)

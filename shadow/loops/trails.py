@@ -39,7 +39,7 @@ class Trails:
         epoch = next((e for e in reversed(reader.epochs(candidate)) if e.why_ended is None), None)
         if epoch is None:
             return ()
-        minutes = by_minute(reader, epoch.id, candidate, self._spec)
+        minutes = by_minute(reader, epoch.id, candidate, self._spec, self._policy.shares)
         if not minutes:
             return ()
         return trails(self._policy, (minutes[m] for m in sorted(minutes)), self._floor(reader))

@@ -173,6 +173,7 @@ class ArmRunner:
             if ticket is None:
                 return self._unavailable()
             queue_seconds = (self._clock.monotonic_ns() - queued_ns) / 1e9
+            in_flight = self._slots.in_flight
             outcome = await self._exchange(ticket, call)
         finally:
             self._slots.release()
@@ -189,6 +190,7 @@ class ArmRunner:
         return replace(
             outcome,
             queue_seconds=queue_seconds,
+            in_flight=in_flight,
             spell="first" if mark == "first" else None,
             limited_by_us=outcome.answer.truncated and limit_is_ours(call, self._arm),
         )

@@ -1,4 +1,4 @@
-"""The load of a vLLM server, from its own `/metrics` page or from the answer of a Prometheus query. Pure."""
+"""What a vLLM server says of itself on its `/metrics` page (load also in the answer of a Prometheus query). Pure."""
 
 import json
 import math
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 QUEUE = "vllm:num_requests_waiting"
+RUNNING = "vllm:num_requests_running"
+PREEMPTIONS = "vllm:num_preemptions_total"
 KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")  # the second: engines before 0.11
 MAX_PAGE_BYTES = 8 * 2**20
 
@@ -22,10 +24,40 @@ class Load:
     kv_cache_ratio: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFigures:
+    """One look at an engine. Requests and preemptions (a counter that restarts with the engine) are sums over its
+    series, the cache is the fullest one, 0..1. None: that one is not on the page."""
+
+    running: float | None
+    waiting: float | None
+    kv_cache_ratio: float | None
+    preemptions: float | None
+
+
+def read_figures(body: bytes) -> EngineFigures:
+    """What a page says. Raises Unreadable where it holds none of them."""
+    series = list(_page(body.decode("utf-8", "replace"), {RUNNING, QUEUE, PREEMPTIONS, *KV_CACHE}))
+
+    def total(name: str) -> float | None:
+        values = [value for found, value in series if found == name]
+        return sum(values) if values else None
+
+    figures = EngineFigures(
+        running=total(RUNNING),
+        waiting=total(QUEUE),
+        kv_cache_ratio=max((v for name, v in series if name in KV_CACHE), default=None),
+        preemptions=total(PREEMPTIONS),
+    )
+    if not series:
+        raise Unreadable(f"neither {QUEUE} nor {KV_CACHE[0]} is there; is this vLLM's metrics page?")
+    return figures
+
+
 def read_load(body: bytes) -> Load:
     """The load that a page shows. Raises Unreadable where neither the queue nor the cache stands on it."""
     text = body.decode("utf-8", "replace")
-    series = list(_query_answer(text) if text.lstrip()[:1] == "{" else _page(text))
+    series = list(_query_answer(text) if text.lstrip()[:1] == "{" else _page(text, {QUEUE, *KV_CACHE}))
     load = Load(
         queue=max((v for name, v in series if name == QUEUE), default=None),
         kv_cache_ratio=max((v for name, v in series if name in KV_CACHE), default=None),
@@ -35,13 +67,13 @@ def read_load(body: bytes) -> Load:
     return load
 
 
-def _page(text: str) -> Iterator[tuple[str, float]]:
+def _page(text: str, wanted: set[str]) -> Iterator[tuple[str, float]]:
     """Samples of the wanted names in the text format. Labels are skipped: `}` ends them, and values hold none."""
     for line in text.split("\n"):
         if not line.startswith("vllm:"):
             continue
         name = line.split("{", 1)[0].split(" ", 1)[0]
-        if name == QUEUE or name in KV_CACHE:
+        if name in wanted:
             value = _number(line.rsplit("}", 1)[-1].split() if "{" in line else line.split()[1:])
             if value is not None:
                 yield name, value

@@ -4,6 +4,7 @@ Candidates whose backends are alike share one engine; adapters of all of them ar
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +19,21 @@ _OURS = {
 }
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 _DEFAULT_RANK = 16
+ABLATION_CLASS = "shadow_ablation.AblationExtension"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePlan:
-    """One `vllm serve`: its backend, the candidates that it answers for, and the adapters that it loads (name to folder)."""
+    """One `vllm serve`: its backend, the candidates that it answers for, and the adapters that it loads (name to folder).
+
+    `ablation` is the folder of the worker extension `shadow_ablation`, for `shadow ablate` only: such an engine has vLLM's
+    development routes, which ask nobody who they are. An engine of `shadow run` never has them from us.
+    """
 
     backend: VllmBackend
     candidates: tuple[str, ...]
     adapters: dict[str, str] = field(default_factory=dict)
+    ablation: Path | None = None
 
     @property
     def name(self) -> str:
@@ -47,6 +54,10 @@ class EnginePlan:
             if rank > _DEFAULT_RANK and not values_of(given.args, "--max-lora-rank"):
                 found += ["--max-lora-rank", str(next((r for r in _RANKS if r >= rank), rank))]
             found += ["--lora-modules", *(f"{name}={folder}" for name, folder in self.adapters.items())]
+        if self.ablation is not None:
+            if "--enforce-eager" not in given.args:
+                found.append("--enforce-eager")
+            found += ["--worker-extension-cls", ABLATION_CLASS]
         return found
 
     def environment(self, inherited: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:
@@ -55,7 +66,11 @@ class EnginePlan:
         found |= {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONUNBUFFERED": "1"}
         if self.backend.gpus:
             found["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, self.backend.gpus))
-        return found | self.backend.env
+        found |= self.backend.env
+        if self.ablation is not None:
+            paths = [str(self.ablation), *([found["PYTHONPATH"]] if found.get("PYTHONPATH") else [])]
+            found |= {"VLLM_SERVER_DEV_MODE": "1", "PYTHONPATH": os.pathsep.join(paths)}
+        return found
 
 
 def engine_plans(settings: Settings) -> tuple[EnginePlan, ...]:

@@ -40,6 +40,11 @@ class Behaviour(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     ttft_ms: float = Field(default=20.0, ge=0, description="delay until the first token of an answer")
     itl_ms: float = Field(default=0.0, ge=0, description="delay between tokens; 0 sends the rest with the first")
+    load_ms: float = Field(
+        default=0.0,
+        ge=0,
+        description="added to the delay of the first token for each other request in flight, whatever its model: one GPU shared",
+    )
     latency_jitter: float = Field(
         default=0.0,
         ge=0,

@@ -49,24 +49,33 @@ class Histogram:
 
     def lines(self, name: str, labels: str) -> list[str]:
         """The series in the text format."""
-        out, total = [f"# TYPE {name} histogram"], 0
+        out: list[str] = []
+        total = 0
         for edge, count in zip((*map(str, self._edges), "+Inf"), self._counts, strict=True):
             total += count
             out.append(f'{name}_bucket{{{labels},le="{edge}"}} {total}')
         return [*out, f"{name}_count{{{labels}}} {total}", f"{name}_sum{{{labels}}} {self._sum}"]
 
 
-class EngineMetrics:
-    """What an engine counts. Owned by the simulator's loop."""
+class _Counts:
+    """What is counted of one served model."""
 
     def __init__(self, model: str) -> None:
         escaped = model.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        self._labels = f'engine="0",model_name="{escaped}"'
-        self._ttft, self._e2e, self._queue = Histogram(_TTFT), Histogram(_E2E), Histogram(_E2E)
-        self._per_token = Histogram(_ITL)
-        self._finished: Counter[str] = Counter()
-        self._prompt_tokens = 0
-        self._output_tokens = 0
+        self.labels = f'engine="0",model_name="{escaped}"'
+        self.ttft, self.e2e, self.queue = Histogram(_TTFT), Histogram(_E2E), Histogram(_E2E)
+        self.per_token = Histogram(_ITL)
+        self.finished: Counter[str] = Counter()
+        self.prompt_tokens = 0
+        self.output_tokens = 0
+
+
+class EngineMetrics:
+    """What an engine counts, by served model; queue and cache belong to all of them. Owned by the simulator's loop."""
+
+    def __init__(self, models: tuple[str, ...]) -> None:
+        self._first = models[0]
+        self._counts = {model: _Counts(model) for model in models}
         self._rejected = 0
 
     def finished(
@@ -78,17 +87,20 @@ class EngineMetrics:
         queue_seconds: float,
         ttft_seconds: float | None,
         e2e_seconds: float,
+        model: str | None = None,
     ) -> None:
-        """One request is done, whatever became of it; `ttft_seconds` is None when no token was sent."""
-        self._finished[reason] += 1
-        self._prompt_tokens += prompt_tokens
-        self._output_tokens += output_tokens
-        self._queue.observe(queue_seconds)
-        self._e2e.observe(e2e_seconds)
+        """One request is done, whatever became of it; `ttft_seconds` is None when no token was sent. A `model` that is
+        not served (None) counts for the first."""
+        counts = self._counts[self._first if model is None else model]
+        counts.finished[reason] += 1
+        counts.prompt_tokens += prompt_tokens
+        counts.output_tokens += output_tokens
+        counts.queue.observe(queue_seconds)
+        counts.e2e.observe(e2e_seconds)
         if ttft_seconds is not None:
-            self._ttft.observe(ttft_seconds)
+            counts.ttft.observe(ttft_seconds)
             if output_tokens > 1:
-                self._per_token.observe((e2e_seconds - ttft_seconds) / (output_tokens - 1))
+                counts.per_token.observe((e2e_seconds - ttft_seconds) / (output_tokens - 1))
 
     def rejected(self) -> None:
         """A request was refused because the queue was full."""
@@ -96,29 +108,36 @@ class EngineMetrics:
 
     def render(self, *, running: int, waiting: int, kv_cache_usage_ratio: float) -> bytes:
         """The whole page."""
-        labels = self._labels
         lines: list[str] = []
+        everything = list(self._counts.values())
+        shared = everything[0].labels
 
-        def one(name: str, kind: str, value: float, extra: str = "") -> None:
-            lines.extend((f"# TYPE {name} {kind}", f"{name}{{{labels}{extra}}} {value}"))
+        def one(name: str, kind: str, *values: tuple[str, float]) -> None:
+            lines.append(f"# TYPE {name} {kind}")
+            lines.extend(f"{name}{{{labels}}} {value}" for labels, value in values)
 
-        one("vllm:num_requests_running", "gauge", running)
-        one("vllm:num_requests_waiting", "gauge", waiting)
-        one("vllm:kv_cache_usage_perc", "gauge", kv_cache_usage_ratio)
-        one("vllm:num_preemptions_total", "counter", 0)
-        one("vllm:prefix_cache_queries_total", "counter", self._prompt_tokens)
-        one("vllm:prefix_cache_hits_total", "counter", 0)
-        one("vllm:prompt_tokens_total", "counter", self._prompt_tokens)
-        one("vllm:prompt_tokens_cached_total", "counter", 0)
-        one("vllm:generation_tokens_total", "counter", self._output_tokens)
-        one("vllm:admission_rejections_total", "counter", self._rejected, ',reason="max_num_queued_reqs"')
-        lines.append("# TYPE vllm:request_success_total counter")
-        lines += [
-            f'vllm:request_success_total{{{labels},finished_reason="{reason}"}} {self._finished[reason]}'
-            for reason in _REASONS
-        ]
-        lines += self._ttft.lines("vllm:time_to_first_token_seconds", labels)
-        lines += self._per_token.lines("vllm:request_time_per_output_token_seconds", labels)
-        lines += self._e2e.lines("vllm:e2e_request_latency_seconds", labels)
-        lines += self._queue.lines("vllm:request_queue_time_seconds", labels)
+        one("vllm:num_requests_running", "gauge", (shared, running))
+        one("vllm:num_requests_waiting", "gauge", (shared, waiting))
+        one("vllm:kv_cache_usage_perc", "gauge", (shared, kv_cache_usage_ratio))
+        one("vllm:num_preemptions_total", "counter", (shared, 0))
+        one("vllm:prefix_cache_queries_total", "counter", *((c.labels, c.prompt_tokens) for c in everything))
+        one("vllm:prefix_cache_hits_total", "counter", *((c.labels, 0) for c in everything))
+        one("vllm:prompt_tokens_total", "counter", *((c.labels, c.prompt_tokens) for c in everything))
+        one("vllm:prompt_tokens_cached_total", "counter", *((c.labels, 0) for c in everything))
+        one("vllm:generation_tokens_total", "counter", *((c.labels, c.output_tokens) for c in everything))
+        one("vllm:admission_rejections_total", "counter", (f'{shared},reason="max_num_queued_reqs"', self._rejected))
+        one(
+            "vllm:request_success_total",
+            "counter",
+            *((f'{c.labels},finished_reason="{r}"', c.finished[r]) for c in everything for r in _REASONS),
+        )
+        for name, which in (
+            ("vllm:time_to_first_token_seconds", "ttft"),
+            ("vllm:request_time_per_output_token_seconds", "per_token"),
+            ("vllm:e2e_request_latency_seconds", "e2e"),
+            ("vllm:request_queue_time_seconds", "queue"),
+        ):
+            lines.append(f"# TYPE {name} histogram")
+            for counts in everything:
+                lines += getattr(counts, which).lines(name, counts.labels)
         return ("\n".join(lines) + "\n").encode()

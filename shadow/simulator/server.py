@@ -66,7 +66,7 @@ class Simulator:
         self.behaviour = behaviour
         self.stats = Stats()
         self._answers, self._models = answers, models
-        self._metrics = EngineMetrics(models[0] if models else "simulated")
+        self._metrics = EngineMetrics(models or ("simulated",))
         self._queue: deque[_Job] = deque()
         self._attempts: OrderedDict[bytes, int] = OrderedDict()
         self._connections: set[Connection] = set()
@@ -186,7 +186,8 @@ class Simulator:
         self._kv_tokens += asked.prompt_tokens
         answer = self._answer(asked, job.behaviour)
         kind = self._fault(asked.prompt, job.behaviour)
-        context = faults.Context(asked, answer, _timing(asked.prompt, job.behaviour), job.behaviour, job.chunked)
+        timing = _timing(asked.prompt, job.behaviour, others=stats.inflight - 1)
+        context = faults.Context(asked, answer, timing, job.behaviour, job.chunked)
         if kind is not None:
             stats.faults[kind] += 1
         played: Plan = faults.normal(context) if kind is None else faults.PLANS[kind](context)
@@ -238,6 +239,7 @@ class Simulator:
         reason: Any = answer.finish_reason if played.complete and not failed else "error" if failed else "abort"
         self._metrics.finished(
             reason,
+            model=asked.model if asked.model in self._models else None,
             prompt_tokens=asked.prompt_tokens,
             output_tokens=played.tokens,
             queue_seconds=queue_seconds,
@@ -263,9 +265,10 @@ def _ignore(_: Played) -> None:
     return None
 
 
-def _timing(prompt: str, behaviour: Behaviour) -> Timing:
+def _timing(prompt: str, behaviour: Behaviour, *, others: int) -> Timing:
     factor = 1.0
     if behaviour.latency_jitter:
         u = min(max(draw(behaviour.seed, "latency", prompt), 1e-6), 1 - 1e-6)
         factor = exp(behaviour.latency_jitter * _NORMAL.inv_cdf(u))
-    return Timing(behaviour.ttft_ms * factor / 1000, behaviour.itl_ms * factor / 1000)
+    first_ms = (behaviour.ttft_ms + behaviour.load_ms * others) * factor
+    return Timing(first_ms / 1000, behaviour.itl_ms * factor / 1000)

@@ -20,7 +20,7 @@ from kafka.errors import KafkaError
 from shadow.errors import LedgerError, ShadowError
 from shadow.settings import KafkaSource
 from shadow.sources.base import AskPosition, Delivered, PositionQuestion
-from shadow.sources.kafka_client import client_options, unreachable, warn_without_crc32c
+from shadow.sources.kafka_client import client_options, finish_join, unreachable, warn_without_crc32c
 from shadow.sources.kafka_open import open_client
 from shadow.sources.tracking import Leases
 
@@ -248,6 +248,7 @@ class KafkaRecords:
         """Polls also when everything is paused: that keeps the membership alive."""
         batch: list[Delivered] = []
         limit = self._settings.max_record_bytes
+        finish_join(consumer)
         for kp, records in consumer.poll(timeout_ms=POLL_MS, max_records=POLL_RECORDS).items():
             tp = (kp.topic, kp.partition)
             floor = self._leases.floor(tp)

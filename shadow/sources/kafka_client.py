@@ -55,3 +55,16 @@ def unreachable(settings: KafkaSource, error: BaseException) -> str:
 def shown_security(settings: KafkaSource) -> dict[str, Any]:
     """The security options with everything secret blanked, for messages."""
     return {k: "***" if any(s in k.lower() for s in _SECRETS) else v for k, v in settings.security.items()}
+
+
+def finish_join(consumer: Any) -> None:
+    """Call before every poll. Lets a member take the assignment that came after its last poll had ended.
+
+    kafka-python (seen in 3.0.12): a leader joins again because partitions were added; the poll's time is over before the
+    answer to SyncGroup is there; the next poll sees no reason to join (the assignment it made covers the new partitions)
+    and never looks at the answer. The member then keeps its old partitions and sends no heartbeat until something else
+    makes it join. `rejoining` is True from the begin of a join until its assignment is taken over.
+    """
+    coordinator = consumer._coordinator
+    if coordinator.rejoining and not coordinator.need_rejoin():
+        coordinator.request_rejoin()

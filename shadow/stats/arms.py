@@ -1,10 +1,11 @@
 """The additive state of one arm alone: what it did, how long it took, what it cost. Descriptive, never evidence."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shadow.ledger.base import OutcomeRow
-from shadow.stats.grid import OVERFLOW, SCORE_BINS, edge_seconds, log_bin, rounded_bin, uniforms
+from shadow.stats.grid import EDGES_SECONDS, OVERFLOW, SCORE_BINS, edge_seconds, rounded_bin, uniform
 from shadow.stats.state import NANO, Histogram, add_counts
 from shadow.stats.wire import ArmWire, decode_arm, encode_arm
 
@@ -42,31 +43,31 @@ class ArmState:
     first_unix_ms: int | None = None
     last_unix_ms: int | None = None
 
-    def add(self, row: OutcomeRow) -> None:
-        """Counts one outcome. Durations taken while our own loop lagged are counted as such and left out."""
+    def add(self, row: OutcomeRow, seed: str | None = None) -> None:
+        """Counts one outcome. Durations taken while our own loop lagged are counted as such and left out. `seed` is
+        `identity(row)` where the caller has it."""
         self.outcomes += 1
         count = self.counters
-        if row.failure is not None:
-            self.failures[row.failure] = self.failures.get(row.failure, 0) + 1
+        failure = row.failure
+        if failure is not None:
+            self.failures[failure] = self.failures.get(failure, 0) + 1
         self._add_usage(row)
-        count["truncated"] += row.truncated
-        count["retries"] += row.retries
-        count["client_saturated"] += row.client_saturated
-        count["spells"] += row.spell == "first"
-        if not row.client_saturated and row.failure is None:
-            values = (
-                row.latency_seconds,
-                row.ttft_seconds,
-                row.ttft_answer_seconds,
-                row.tpot_seconds,
-                row.queue_seconds,
-            )
-            for name, seconds in zip(DURATIONS, values, strict=True):
-                if seconds is not None:
-                    index = log_bin(seconds)
-                    histogram = self.durations[name]
-                    histogram[index] = histogram.get(index, 0) + 1
-        self._add_scores(row)
+        if row.truncated:
+            count["truncated"] += 1
+        if row.retries:
+            count["retries"] += row.retries
+        if row.client_saturated:
+            count["client_saturated"] += 1
+        elif failure is None:
+            self._add_durations(row)
+        if row.spell == "first":
+            count["spells"] += 1
+        if row.scores:
+            self._add_scores(row, identity(row) if seed is None else seed)
+        for scorer in (
+            {str(finding["scorer"]) for finding in row.findings if "scorer" in finding} if row.findings else ()
+        ):
+            self.findings[scorer] = self.findings.get(scorer, 0) + 1
         if row.ts_unix_ms is not None:
             self._stretch(row.ts_unix_ms, row.ts_unix_ms)
 
@@ -139,36 +140,61 @@ class ArmState:
         state.first_unix_ms, state.last_unix_ms = wire.first_unix_ms, wire.last_unix_ms
         return state
 
+    def _add_durations(self, row: OutcomeRow) -> None:
+        held = self.durations
+        for seconds, histogram in (
+            (row.latency_seconds, held["latency"]),
+            (row.ttft_seconds, held["ttft"]),
+            (row.ttft_answer_seconds, held["ttft_answer"]),
+            (row.tpot_seconds, held["tpot"]),
+            (row.queue_seconds, held["queue"]),
+        ):
+            if seconds is not None:
+                index = bisect_left(EDGES_SECONDS, seconds)  # `log_bin` without its call
+                histogram[index] = histogram.get(index, 0) + 1
+
     def _add_usage(self, row: OutcomeRow) -> None:
-        count = self.counters
-        count["input_tokens"] += row.input_tokens or 0
-        count["cached_input_tokens"] += row.cached_input_tokens or 0
-        count["output_tokens"] += row.output_tokens or 0
-        count["reasoning_tokens"] += row.reasoning_tokens or 0
-        for name, tokens in zip(SIZES, (row.input_tokens, row.output_tokens), strict=True):
-            if tokens is not None:
-                size = self.sizes[name]
-                size[tokens.bit_length()] = size.get(tokens.bit_length(), 0) + 1
-        count["tokens_unknown"] += row.output_tokens is None
+        count, sizes = self.counters, self.sizes
+        tokens = row.input_tokens
+        if tokens is not None:
+            count["input_tokens"] += tokens
+            histogram, bits = sizes["input_tokens"], tokens.bit_length()
+            histogram[bits] = histogram.get(bits, 0) + 1
+        tokens = row.output_tokens
+        if tokens is not None:
+            count["output_tokens"] += tokens
+            histogram, bits = sizes["output_tokens"], tokens.bit_length()
+            histogram[bits] = histogram.get(bits, 0) + 1
+        else:
+            count["tokens_unknown"] += 1
+        if row.cached_input_tokens:
+            count["cached_input_tokens"] += row.cached_input_tokens
+        if row.reasoning_tokens:
+            count["reasoning_tokens"] += row.reasoning_tokens
         if row.cost_usd is None:
             count["cost_unknown"] += 1
         else:
             count["cost_known"] += 1
             count["cost_nano_usd"] += round(row.cost_usd * NANO)
 
-    def _add_scores(self, row: OutcomeRow) -> None:
+    def _add_scores(self, row: OutcomeRow, seed: str) -> None:
         for scorer, value in row.scores.items():
-            if value is not None:
-                u = uniforms(f"{identity(row)}/{row.arm}/{scorer}")[0]
-                histogram = self.scores.setdefault(scorer, {})
-                index = rounded_bin(value, SCORE_BINS, u)
-                histogram[index] = histogram.get(index, 0) + 1
-        for scorer in {str(finding["scorer"]) for finding in row.findings if "scorer" in finding}:
-            self.findings[scorer] = self.findings.get(scorer, 0) + 1
+            if value is None:
+                continue
+            histogram = self.scores.get(scorer)
+            if histogram is None:
+                histogram = self.scores[scorer] = {}
+            if value == 1.0 or value == 0.0:  # on the grid: nothing is rounded, whatever the random number
+                index = int(value) * (SCORE_BINS - 1)
+            else:
+                index = rounded_bin(value, SCORE_BINS, uniform(f"{seed}/{row.arm}/{scorer}"))
+            histogram[index] = histogram.get(index, 0) + 1
 
     def _stretch(self, first: int, last: int) -> None:
-        self.first_unix_ms = first if self.first_unix_ms is None else min(self.first_unix_ms, first)
-        self.last_unix_ms = last if self.last_unix_ms is None else max(self.last_unix_ms, last)
+        if self.first_unix_ms is None or first < self.first_unix_ms:
+            self.first_unix_ms = first
+        if self.last_unix_ms is None or last > self.last_unix_ms:
+            self.last_unix_ms = last
 
 
 def identity(row: OutcomeRow) -> str:

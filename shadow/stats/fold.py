@@ -12,14 +12,15 @@ from typing import Literal
 from shadow.ledger.base import AggregateKey, OutcomeRow
 from shadow.stats.arms import ArmState, identity
 from shadow.stats.spec import FoldSpec
-from shadow.stats.state import Pair, PairState, Unknown
+from shadow.stats.state import PairState, Unknown
 
 OVERALL = "all"
 """The segment that every unit counts in."""
 
 Kind = Literal["pair", "arm", "floor"]
 Folded = dict[AggregateKey, PairState | ArmState]
-Shared = dict[tuple[Kind, int, str, int, int, tuple[str, ...]], PairState | ArmState]
+_SharedKey = tuple[Kind, int, str, int, int, tuple[str, ...]]
+Shared = dict[_SharedKey, PairState | ArmState]
 """Sums by kind, epoch, subject, minute, weight exponent and *all* segments of a call: calls that share these are counted
 once, and their sum goes into each segment by `spread`, instead of every call into every segment."""
 
@@ -77,71 +78,94 @@ def spread(shared: Shared) -> Folded:
 
 def fold_into(shared: Shared, rows: Sequence[OutcomeRow], spec: FoldSpec) -> None:
     """Adds one call to `shared` in place; a batch adds all its calls into one, and `spread` makes deltas of it."""
-    for row in rows:
-        key = _key("arm", row.epoch or 0, row.arm, row)
+    if not rows:
+        return
+    seed = identity(rows[0])
+    places = [_place(row) for row in rows]
+    incumbent = baseline = None
+    for row, place in zip(rows, places, strict=True):
+        key: _SharedKey = ("arm", row.epoch or 0, row.arm, *place)
         state = shared.get(key)
         if not isinstance(state, ArmState):
             state = shared[key] = ArmState()
-        state.add(row)
-    incumbent = next((row for row in rows if row.role == "incumbent"), None)
+        state.add(row, seed)
+        if row.role == "incumbent":
+            incumbent = incumbent or row
+        elif row.role == "baseline":
+            baseline = baseline or row
     if incumbent is None or not incumbent.counted or _outside_evidence(incumbent):
         return
-    baseline = next((row for row in rows if row.role == "baseline"), None)
-    for row in rows:
+    reference = _Reference(incumbent, baseline, spec)
+    for row, place in zip(rows, places, strict=True):
         if row.role == "incumbent" or not row.counted or _outside_evidence(row):
             continue
-        if row.role == "baseline":
-            _add(shared, "floor", 0, row, floor_pair(row, incumbent, spec), spec)
+        floor = row.role == "baseline"
+        key = ("floor" if floor else "pair", 0 if floor else row.epoch or 0, row.arm, *place)
+        state = shared.get(key)
+        if not isinstance(state, PairState):
+            state = shared[key] = PairState(spec.key)
+        reference.count(state, row, seed, floor=floor)
+
+
+class _Reference:
+    """What every arm of one call is compared with, found out once."""
+
+    __slots__ = ("answered", "baseline", "failed", "incumbent", "seconds_b", "spec", "violated")
+
+    def __init__(self, incumbent: OutcomeRow, baseline: OutcomeRow | None, spec: FoldSpec) -> None:
+        self.incumbent, self.spec = incumbent, spec
+        self.baseline = baseline if baseline is not None and not _outside_evidence(baseline) else None
+        self.answered = incumbent.failure is None and incumbent.comparable
+        self.failed = _incumbent_failed(incumbent)
+        self.violated = _violates(incumbent, incumbent, spec) if spec.violations and self.answered else None
+        self.seconds_b = None if self.baseline is None else _latency(self.baseline, [])
+
+    def count(self, state: PairState, row: OutcomeRow, seed: str, *, floor: bool) -> None:
+        """Counts a candidate, or the baseline against the incumbent (`floor`). A comparative score has no floor of its own:
+        it is measured against this arm already. An earlier answer of production, which nobody asked for, says nothing of
+        failures: only answers are found again."""
+        incumbent, spec, answered = self.incumbent, self.spec, self.answered
+        unknown: list[Unknown] = []
+        score_c = score_b = recorded = cost_c = cost_b = None
+        tokens_c = tokens_b = None
+        comparative = spec.quality_kind == "comparative"
+        if answered:
+            if not (floor and comparative):
+                score_c, score_b = _score(row, incumbent, None if floor else self.baseline, spec, unknown)
+            recorded = incumbent.latency_seconds
+            cost_c, cost_b = row.cost_usd, incumbent.cost_usd
+            tokens_c, tokens_b = row.output_tokens, incumbent.output_tokens
         else:
-            _add(shared, "pair", row.epoch or 0, row, candidate_pair(row, incumbent, baseline, spec), spec)
-
-
-def candidate_pair(row: OutcomeRow, incumbent: OutcomeRow, baseline: OutcomeRow | None, spec: FoldSpec) -> Pair:
-    """The paired values of a candidate. `row` has to be counted and outside spells, as `fold_into` makes sure."""
-    unknown: list[Unknown] = []
-    usable = baseline if baseline is not None and not _outside_evidence(baseline) else None
-    answered = incumbent.failure is None and incumbent.comparable
-    score: tuple[float | None, float | None] = (None, None)
-    if answered:
-        score = _score(row, incumbent, usable, spec, unknown)
-    else:
-        unknown.append("incumbent_failed" if incumbent.failure is not None else "not_comparable")
-    latency = _latency(row, unknown)
-    cost = (row.cost_usd, incumbent.cost_usd) if answered else (None, None)
-    if answered and None in cost:
-        unknown.append("cost_unknown")
-    return Pair(
-        id=identity(row),
-        ts_unix_ms=row.ts_unix_ms,
-        score=score,
-        violation=_violation(row, incumbent, answered, spec, unknown),
-        failure=(row.failure is not None, _incumbent_failed(incumbent)),
-        latency_seconds=(latency, None if usable is None else _latency(usable, [])),
-        recorded_seconds=incumbent.latency_seconds if answered else None,
-        cost_usd=cost,
-        tokens=(row.output_tokens, incumbent.output_tokens) if answered else (None, None),
-        unknown=tuple(unknown),
-    )
-
-
-def floor_pair(row: OutcomeRow, incumbent: OutcomeRow, spec: FoldSpec) -> Pair:
-    """Baseline against incumbent. A comparative score has no floor of its own: it is measured against this arm already.
-
-    An earlier answer of production, which nobody asked for, says nothing of failures: only answers are found again.
-    """
-    pair = candidate_pair(row, incumbent, None, spec)
-    return Pair(
-        id=pair.id,
-        ts_unix_ms=pair.ts_unix_ms,
-        score=pair.score if spec.quality_kind != "comparative" else (None, None),
-        violation=pair.violation,
-        failure=pair.failure if row.asked else (None, None),
-        latency_seconds=pair.latency_seconds,
-        recorded_seconds=pair.recorded_seconds,
-        cost_usd=pair.cost_usd,
-        tokens=pair.tokens,
-        unknown=tuple(reason for reason in pair.unknown if reason != "uncalibrated"),
-    )
+            unknown.append("incumbent_failed" if incumbent.failure is not None else "not_comparable")
+        seconds_c = _latency(row, unknown)
+        if answered and (cost_c is None or cost_b is None):
+            unknown.append("cost_unknown")
+        violated_c = violated_b = None
+        if spec.violations:
+            violated_c = False if row.failure is not None else _violates(row, incumbent if answered else None, spec)
+            violated_b = self.violated
+            if violated_c is None or (answered and violated_b is None):
+                unknown.append("violation_unknown")
+        asked = row.asked or not floor
+        state.count(
+            spec,
+            seed,
+            row.ts_unix_ms,
+            score_c,
+            score_b,
+            violated_c,
+            violated_b,
+            (row.failure is not None) if asked else None,
+            self.failed if asked else None,
+            seconds_c,
+            None if floor else self.seconds_b,
+            recorded,
+            cost_c,
+            cost_b,
+            tokens_c,
+            tokens_b,
+            unknown,
+        )
 
 
 def _outside_evidence(row: OutcomeRow) -> bool:
@@ -180,22 +204,9 @@ def _score(
     return candidate, reference
 
 
-def _violation(
-    row: OutcomeRow, incumbent: OutcomeRow, answered: bool, spec: FoldSpec, unknown: list[Unknown]
-) -> tuple[bool | None, bool | None]:
-    """Whether each arm's answer violates: a finding of a listed scorer, or a refusal that the candidate lost."""
-    if not spec.violations:
-        return None, None
-    candidate = False if row.failure is not None else _violates(row, incumbent if answered else None, spec)
-    reference = _violates(incumbent, incumbent, spec) if answered else None
-    if candidate is None or (answered and reference is None):
-        unknown.append("violation_unknown")
-    return candidate, reference
-
-
 def _violates(row: OutcomeRow, incumbent: OutcomeRow | None, spec: FoldSpec) -> bool | None:
     """None when a listed scorer did not judge. A scorer with nothing to judge (value null) found nothing."""
-    found = {finding.get("scorer") for finding in row.findings}
+    found = {finding.get("scorer") for finding in row.findings} if row.findings else frozenset()
     judged = False
     violated = False
     for scorer in spec.violations:
@@ -226,17 +237,11 @@ def _latency(row: OutcomeRow, unknown: list[Unknown]) -> float | None:
     return row.latency_seconds if row.failure is None else None
 
 
-def _add(
-    shared: Shared, kind: Literal["pair", "floor"], epoch: int, row: OutcomeRow, pair: Pair, spec: FoldSpec
-) -> None:
-    key = _key(kind, epoch, row.arm, row)
-    state = shared.get(key)
-    if not isinstance(state, PairState):
-        state = shared[key] = PairState(spec.key)
-    state.add(pair, spec)
-
-
-def _key(kind: Kind, epoch: int, subject: str, row: OutcomeRow) -> tuple[Kind, int, str, int, int, tuple[str, ...]]:
-    minute = 0 if row.ts_unix_ms is None else row.ts_unix_ms // 60_000
-    segments = tuple(dict.fromkeys((OVERALL, *row.segments)))
-    return kind, epoch, subject, minute, row.weight_exponent, segments
+def _place(row: OutcomeRow) -> tuple[int, int, tuple[str, ...]]:
+    """Minute, weight exponent and all segments of a row."""
+    segments = row.segments
+    if OVERALL in segments or len(set(segments)) != len(segments):
+        segments = tuple(dict.fromkeys((OVERALL, *segments)))
+    else:
+        segments = (OVERALL, *segments)
+    return 0 if row.ts_unix_ms is None else row.ts_unix_ms // 60_000, row.weight_exponent, segments

@@ -2,6 +2,7 @@
 
 Counts come as a mapping from weight exponent k (weight class v = 2^-k) to an array of shape (..., bins): the last axis
 holds counts on the grid x = i / (bins - 1) in [0, 1], leading axes are independent streams. Weights all one is {0: counts}.
+Another grid is known by its number of bins: `SIGNED_BINS` is that of `shadow.stats.grid.SIGNED_VALUES`, on x = (y + 1) / 2.
 """
 
 import math
@@ -14,12 +15,17 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import gammainc, gammaln, lambertw
 
+from shadow.stats.grid import SIGNED_VALUES
+
 Floats = NDArray[np.float64]
 Counts = Mapping[int, NDArray[np.int64] | Floats]
 Side = Literal["greater", "less"]
 
 BETS: Floats = np.array([2.0**-j for j in range(12, 0, -1)] + [0.85, 0.97])
 """Fixed bets c_j. Fixed, so that wealth depends on the histogram only: order-free, exactly mergeable."""
+
+SIGNED_BINS = len(SIGNED_VALUES)
+"""No other histogram has so many bins."""
 
 N_OPT = 5000
 _EDGE = 1e-9
@@ -76,7 +82,7 @@ def interval(counts: Counts, alpha: float) -> tuple[float, float]:
 
 
 def grid(bins: int) -> Floats:
-    """The values i / (bins - 1) of a histogram's bins."""
+    """The values of a histogram's bins: i / (bins - 1), or those of the signed grid."""
     return _grid(bins)
 
 
@@ -223,7 +229,7 @@ def _gamma_exponential(s: float, variance: float, r: float) -> float:
 
 @lru_cache(maxsize=64)
 def _grid(bins: int) -> Floats:
-    values = np.linspace(0.0, 1.0, bins)
+    values = np.linspace(0.0, 1.0, bins) if bins != SIGNED_BINS else (np.array(SIGNED_VALUES) + 1.0) / 2.0
     values.setflags(write=False)
     return values
 

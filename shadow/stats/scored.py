@@ -1,6 +1,7 @@
 """The same pairs with fewer scores: what is left of a candidate's evidence when some routes do not count for quality.
 
-Failures, violations, latency, cost and the number of pairs stay whole: only what a quality scorer said is taken out.
+Failures, violations, latency, cost and the number of pairs stay whole: only what a quality scorer said is taken out, and
+what an answer was worth by it.
 Histograms are counts, so that taking a part out is exact: the result is, bit for bit, the sum over the routes that stay.
 """
 
@@ -23,6 +24,7 @@ def without_scores(whole: PairState, parts: Iterable[PairState]) -> PairState:
             (left.difference, part.difference),
             (left.score_candidate, part.score_candidate),
             (left.score_reference, part.score_reference),
+            (left.worth_difference, part.worth_difference),
         ):
             _take(mine, theirs)
         for name, cells in part.tables.items():
@@ -32,6 +34,7 @@ def without_scores(whole: PairState, parts: Iterable[PairState]) -> PairState:
                     raise _wrong()
                 left.tables[name] = rest
         _take_moments(left.score, part.score)
+        _take_moments(left.worth, part.worth)
     return left
 
 
@@ -45,7 +48,8 @@ def scores_alone(whole: PairState, parts: Iterable[PairState]) -> PairState:
     bare.score_candidate.update(wanted.score_candidate)
     bare.score_reference.update(wanted.score_reference)
     bare.tables.update({name: list(cells) for name, cells in wanted.tables.items() if name.startswith(_TAIL_PREFIX)})
-    bare.score = wanted.score
+    bare.worth_difference.update(wanted.worth_difference)
+    bare.score, bare.worth = wanted.score, wanted.worth
     return bare
 
 

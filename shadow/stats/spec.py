@@ -5,11 +5,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
-from shadow.settings import Policy
+from shadow.settings import Policy, Utility
 
 ScorerKind = Literal["absolute", "comparative", "preference"]
 """As `scorers.base.ScorerKind`, spelled here so that statistics do not need the scorers' library."""
@@ -58,14 +59,37 @@ def parse_metric(text: str) -> Metric | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def tail_table(threshold: float) -> str:
     """Key of the 2x2 counts of "score below threshold"."""
     return f"score<{threshold:g}"
 
 
+@lru_cache(maxsize=64)
 def slow_table(seconds: float) -> str:
     """Key of the 2x2 counts of "latency above so many seconds"."""
     return f"latency>{seconds:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """What an answer is worth in dollars: score_usd * score - cost - violation_usd if it violates.
+
+    `max_cost_usd` is the operator's promise that no call costs more: it bounds the worth, and with it every bet.
+    """
+
+    score_usd: float
+    violation_usd: float
+    max_cost_usd: float
+
+    @property
+    def range_usd(self) -> float:
+        """The largest possible difference between two answers."""
+        return self.score_usd + self.violation_usd + self.max_cost_usd
+
+    def answer(self, score: float, violated: bool, cost_usd: float) -> float:
+        """Dollars of one answer."""
+        return self.score_usd * score - cost_usd - self.violation_usd * violated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +104,7 @@ class FoldSpec:
     ] = ()  # those of `violations` that never judge the incumbent: its answer is their reference
     tails: tuple[float, ...] = ()
     slow_seconds: tuple[float, ...] = ()
+    worth: Worth | None = None
 
     @classmethod
     def from_policy(cls, policy: Policy, scorer_kinds: Mapping[str, ScorerKind]) -> "FoldSpec":
@@ -107,10 +132,31 @@ class FoldSpec:
             relative=tuple(name for name in violations if scorer_kinds[name] != "absolute"),
             tails=tuple(sorted(tails)),
             slow_seconds=tuple(sorted(slow)),
+            worth=_worth(policy.utility),
         )
 
     @property
     def key(self) -> str:
         """Short stable hash. States of different keys are never added: a new policy that needs another count is folded anew."""
-        content = [1, self.quality, self.quality_kind, self.violations, self.relative, self.tails, self.slow_seconds]
+        content: list[object] = [
+            1,
+            self.quality,
+            self.quality_kind,
+            self.violations,
+            self.relative,
+            self.tails,
+            self.slow_seconds,
+        ]
+        if self.worth is not None:  # only then: what counted without one keeps its key
+            content.append([self.worth.score_usd, self.worth.violation_usd, self.worth.max_cost_usd])
         return hashlib.blake2b(msgspec.json.encode(content), digest_size=8).hexdigest()
+
+
+def _worth(utility: Utility | None) -> Worth | None:
+    if utility is None or utility.kind != "linear":
+        return None
+    return Worth(
+        score_usd=utility.score_usd or 0.0,
+        violation_usd=utility.violation_usd or 0.0,
+        max_cost_usd=utility.max_cost_usd or 0.0,
+    )

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from shadow.errors import LedgerError
-from shadow.stats.grid import D_BINS, SCORE_BINS, log_bin, rounded_bin, uniforms
-from shadow.stats.spec import FoldSpec, slow_table, tail_table
+from shadow.stats.grid import D_BINS, SCORE_BINS, log_bin, signed_bin, uniform, uniforms
+from shadow.stats.spec import FoldSpec, Worth, slow_table, tail_table
 from shadow.stats.wire import PairWire, decode_pair, encode_pair
 
 _K = TypeVar("_K")
@@ -27,6 +27,7 @@ Unknown = Literal[
     "client_saturated",
     "cost_unknown",
     "violation_unknown",
+    "beyond_max_cost",
 ]
 """Why a part of a pair is missing; counted, never silent."""
 
@@ -99,6 +100,8 @@ class PairState:
 
     `latency_*` hold the candidate's latencies in four disjoint parts, by whether the same call has a baseline (b) and
     a recorded (r) latency, so that every comparison can be made on exactly the calls that both sides have.
+    `worth_difference` (on `SIGNED_VALUES`, in units of the range) and `worth` (billionths of a dollar) are empty unless
+    the policy has a linear utility.
     """
 
     spec: str
@@ -119,24 +122,67 @@ class PairState:
     unknown: dict[str, int] = field(default_factory=dict)
     first_unix_ms: int | None = None
     last_unix_ms: int | None = None
+    worth_difference: Histogram = field(default_factory=dict)
+    worth: Moments = field(default_factory=Moments)
 
     def add(self, pair: Pair, spec: FoldSpec) -> None:
         """Counts one pair. `spec` has to be the one whose key this state carries."""
+        self.count(
+            spec,
+            pair.id,
+            pair.ts_unix_ms,
+            *pair.score,
+            *pair.violation,
+            *pair.failure,
+            *pair.latency_seconds,
+            pair.recorded_seconds,
+            *pair.cost_usd,
+            *pair.tokens,
+            pair.unknown,
+        )
+
+    def count(
+        self,
+        spec: FoldSpec,
+        seed: str,
+        ts_unix_ms: int | None,
+        score_c: float | None,
+        score_b: float | None,
+        violated_c: bool | None,
+        violated_b: bool | None,
+        failed_c: bool | None,
+        failed_b: bool | None,
+        seconds_c: float | None,
+        seconds_b: float | None,
+        recorded: float | None,
+        cost_c: float | None,
+        cost_b: float | None,
+        tokens_c: int | None,
+        tokens_b: int | None,
+        unknown: Iterable[Unknown],
+    ) -> None:
+        """As `add`, of the fields of a `Pair` (candidate c, reference b) in their order: making one takes as long as counting."""
         self.pairs += 1
-        self._add_score(pair, spec)
-        self._add_binary("violation", *pair.violation)
-        self._add_binary("failure", *pair.failure)
-        self._add_latency(pair, spec)
-        cost_c, cost_b = pair.cost_usd
+        if score_c is not None and score_b is not None:
+            self._add_score(score_c, score_b, seed, spec)
+        if violated_c is not None:
+            self._cells("violation")[_CELL[violated_c, violated_b]] += 1
+        if failed_c is not None:
+            self._cells("failure")[_CELL[failed_c, failed_b]] += 1
+        if seconds_c is not None:
+            self._add_latency(seconds_c, seconds_b, recorded, spec)
         if cost_c is not None and cost_b is not None:
             self.cost.add(round(cost_c * NANO), round(cost_b * NANO))
-        tokens_c, tokens_b = pair.tokens
         if tokens_c is not None and tokens_b is not None:
             self.tokens.add(tokens_c, tokens_b)
-        for reason in pair.unknown:
+        if spec.worth is not None:
+            if cost_c is None and failed_c:
+                cost_c = cost_b
+            self._add_worth(score_c, score_b, violated_c, violated_b, cost_c, cost_b, seed, spec.worth)
+        for reason in unknown:
             self.unknown[reason] = self.unknown.get(reason, 0) + 1
-        if pair.ts_unix_ms is not None:
-            self._stretch(pair.ts_unix_ms, pair.ts_unix_ms)
+        if ts_unix_ms is not None:
+            self._stretch(ts_unix_ms, ts_unix_ms)
 
     def absorb(self, other: "PairState") -> None:
         """Adds `other` into this state. Raises LedgerError when it counts by another specification."""
@@ -156,6 +202,7 @@ class PairState:
         self.score.absorb(other.score)
         self.cost.absorb(other.cost)
         self.tokens.absorb(other.tokens)
+        self.worth.absorb(other.worth)
         add_counts(self.unknown, other.unknown)
         if other.first_unix_ms is not None and other.last_unix_ms is not None:
             self._stretch(other.first_unix_ms, other.last_unix_ms)
@@ -200,7 +247,7 @@ class PairState:
                 pairs=self.pairs,
                 histograms=[dict(sorted(h.items())) for h in self._histograms()],
                 tables={k: self.tables[k] for k in sorted(self.tables)},
-                moments=[m.as_list() for m in (self.score, self.cost, self.tokens)],
+                moments=[m.as_list() for m in (self.score, self.cost, self.tokens, self.worth)],
                 unknown={k: self.unknown[k] for k in sorted(self.unknown)},
                 first_unix_ms=self.first_unix_ms,
                 last_unix_ms=self.last_unix_ms,
@@ -215,7 +262,7 @@ class PairState:
         for mine, theirs in zip(state._histograms(), wire.histograms, strict=True):
             mine.update(theirs)
         state.tables.update(wire.tables)
-        state.score, state.cost, state.tokens = (Moments(*sums) for sums in wire.moments)
+        state.score, state.cost, state.tokens, state.worth = (Moments(*sums) for sums in wire.moments)
         state.unknown.update(wire.unknown)
         state.first_unix_ms, state.last_unix_ms = wire.first_unix_ms, wire.last_unix_ms
         return state
@@ -231,52 +278,87 @@ class PairState:
             self.latency_br,
             self.baseline,
             self.recorded,
+            self.worth_difference,
         )
 
-    def _add_score(self, pair: Pair, spec: FoldSpec) -> None:
-        c, b = pair.score
-        if c is None or b is None:
-            return
-        u, v, w = uniforms(pair.id)
-        _count(self.difference, rounded_bin((c - b + 1.0) / 2.0, D_BINS, u))
-        _count(self.score_candidate, rounded_bin(c, SCORE_BINS, v))
-        _count(self.score_reference, rounded_bin(b, SCORE_BINS, w))
+    def _add_score(self, c: float, b: float, seed: str, spec: FoldSpec) -> None:
+        # `rounded_bin` three times, without its calls; where nothing is rounded the random numbers are not needed.
+        of_d = min(max((c - b + 1.0) / 2.0, 0.0), 1.0) * (D_BINS - 1)
+        of_c = min(max(c, 0.0), 1.0) * (SCORE_BINS - 1)
+        of_b = min(max(b, 0.0), 1.0) * (SCORE_BINS - 1)
+        bin_d, bin_c, bin_b = int(of_d), int(of_c), int(of_b)
+        if bin_d != of_d or bin_c != of_c or bin_b != of_b:
+            u, v, w = uniforms(seed)
+            bin_d += u < of_d - bin_d
+            bin_c += v < of_c - bin_c
+            bin_b += w < of_b - bin_b
+        _count(self.difference, bin_d)
+        _count(self.score_candidate, bin_c)
+        _count(self.score_reference, bin_b)
         self.score.add(round(c * MICRO), round(b * MICRO))
         for threshold in spec.tails:
-            self._add_binary(tail_table(threshold), c < threshold, b < threshold)
+            self._cells(tail_table(threshold))[_CELL[c < threshold, b < threshold]] += 1
 
-    def _add_latency(self, pair: Pair, spec: FoldSpec) -> None:
-        c, b = pair.latency_seconds
-        r = pair.recorded_seconds
-        if c is None:
-            return
-        part = (
-            (self.latency_alone if r is None else self.latency_r)
-            if b is None
-            else (self.latency_b if r is None else self.latency_br)
-        )
-        _count(part, log_bin(c))
-        if b is not None:
+    def _add_latency(self, c: float, b: float | None, r: float | None, spec: FoldSpec) -> None:
+        if b is None:
+            part = self.latency_alone if r is None else self.latency_r
+        else:
+            part = self.latency_b if r is None else self.latency_br
             _count(self.baseline, log_bin(b))
+        _count(part, log_bin(c))
         if r is not None:
             _count(self.recorded, log_bin(r))
         for edge in spec.slow_seconds:
-            self._add_binary(slow_table(edge), c > edge, None if b is None else b > edge)
+            self._cells(slow_table(edge))[_CELL[c > edge, None if b is None else b > edge]] += 1
 
-    def _add_binary(self, name: str, candidate: bool | None, reference: bool | None) -> None:
-        if candidate is None:
+    def _add_worth(
+        self,
+        score_c: float | None,
+        score_b: float | None,
+        violated_c: bool | None,
+        violated_b: bool | None,
+        cost_c: float | None,
+        cost_b: float | None,
+        seed: str,
+        worth: Worth,
+    ) -> None:
+        """One stream of dollars. A failed call whose cost nobody knows is taken to cost what the reference's did, so that
+        failing is never cheap; a cost beyond the declared range leaves no pair, counted."""
+        if not worth.violation_usd:
+            violated_c = violated_b = False
+        if score_c is None or score_b is None or cost_c is None or cost_b is None:
             return
+        if violated_c is None or violated_b is None:
+            return
+        if max(cost_c, cost_b) > worth.max_cost_usd:
+            self.unknown["beyond_max_cost"] = self.unknown.get("beyond_max_cost", 0) + 1
+            return
+        c, b = worth.answer(score_c, violated_c, cost_c), worth.answer(score_b, violated_b, cost_b)
+        _count(self.worth_difference, signed_bin((c - b) / worth.range_usd, uniform(seed)))
+        self.worth.add(round(c * NANO), round(b * NANO))
+
+    def _cells(self, name: str) -> list[int]:
         cells = self.tables.get(name)
         if cells is None:
             cells = self.tables[name] = [0] * TABLE_CELLS
-        if reference is None:
-            cells[4 if candidate else 5] += 1
-        else:
-            cells[(0 if reference else 1) if candidate else (2 if reference else 3)] += 1
+        return cells
 
     def _stretch(self, first: int, last: int) -> None:
-        self.first_unix_ms = first if self.first_unix_ms is None else min(self.first_unix_ms, first)
-        self.last_unix_ms = last if self.last_unix_ms is None else max(self.last_unix_ms, last)
+        if self.first_unix_ms is None or first < self.first_unix_ms:
+            self.first_unix_ms = first
+        if self.last_unix_ms is None or last > self.last_unix_ms:
+            self.last_unix_ms = last
+
+
+_CELL: dict[tuple[bool | None, bool | None], int] = {
+    (True, True): 0,
+    (True, False): 1,
+    (False, True): 2,
+    (False, False): 3,
+    (True, None): 4,
+    (False, None): 5,
+}
+"""Where a pair of (candidate, reference) is counted in a table."""
 
 
 def add_counts(into: dict[_K, int], counts: Mapping[_K, int]) -> None:

@@ -8,9 +8,9 @@ from shadow.errors import LedgerError
 
 VERSION = 1
 _INT64 = 1 << 63
-_PAIR_HISTOGRAMS = 9
+_PAIR_HISTOGRAMS = 10
 _MOMENT_SUMS = 6
-_MOMENT_BLOCKS = 3
+_MOMENT_BLOCKS = 4
 _TABLE_CELLS = 6
 
 
@@ -51,6 +51,10 @@ _ARM = msgspec.msgpack.Decoder(ArmWire)
 
 def encode_pair(wire: PairWire) -> bytes:
     """Bytes of a pair state; dictionaries have to be sorted already."""
+    if (
+        wire.histograms and not wire.histograms[-1]
+    ):  # no linear utility: nothing is written of it, as before there was one
+        wire.histograms, wire.moments = wire.histograms[:-1], wire.moments[:-1]
     wire.moments = [[_narrow(v) for v in block] for block in wire.moments]
     return _ENCODER.encode(wire)
 
@@ -58,6 +62,9 @@ def encode_pair(wire: PairWire) -> bytes:
 def decode_pair(data: bytes) -> PairWire:
     """Reads a pair state. Raises LedgerError when the bytes are no such state or of another version."""
     wire = _decode(_PAIR, data, "pair")
+    if len(wire.histograms) == _PAIR_HISTOGRAMS - 1 and len(wire.moments) == _MOMENT_BLOCKS - 1:
+        wire.histograms.append({})
+        wire.moments.append([0] * _MOMENT_SUMS)
     if (
         len(wire.histograms) != _PAIR_HISTOGRAMS
         or len(wire.moments) != _MOMENT_BLOCKS

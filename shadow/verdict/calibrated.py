@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from shadow.settings import Policy
-from shadow.stats.aa import NO_ROUTE
+from shadow.stats.aa import NO_ROUTE, segment_of
 from shadow.stats.floor import Moved
 from shadow.stats.routes import MINIMUM, RouteClass
 from shadow.verdict import words
@@ -33,11 +33,13 @@ def with_calibration(context: Context, policy: Policy, calibration: Calibration 
     freezes, and its sentence beside whatever else says that the scorer drifts. Without a calibration the same."""
     if calibration is None:
         return context
+    open_ended = (segment_of(r.route) for r in calibration.routes if r.kind == "open_ended" and r.route != NO_ROUTE)
+    context = replace(context, uncounted=context.uncounted | frozenset(open_ended))
     blocked = dict(context.blocked)
     if not calibration.decides:
         reason = _undecidable(calibration)
         blocked |= dict.fromkeys(score_gates(policy), Blocked(state="uncalibrated", reason=reason))
-        if policy.utility is not None and policy.utility.quality:
+        if policy.utility is not None and "score" in policy.utility.reads:
             blocked.setdefault(UTILITY, Blocked(state="not_evaluable", reason=reason))
     moving = calibration.moving
     if not moving:

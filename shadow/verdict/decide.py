@@ -7,7 +7,7 @@ it wins. Otherwise hold, with every reason.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shadow.settings import Gate, Policy
 from shadow.stats.means import effective_n
@@ -15,10 +15,14 @@ from shadow.stats.multiple import log_mean
 from shadow.stats.plan import bisect, remaining
 from shadow.verdict import words
 from shadow.verdict.evidence import Blocked, Context, CrossingKeys, Evidence, Pairs
-from shadow.verdict.gates import Levels, Measured, limit_of, measure, point
+from shadow.verdict.gates import Levels, Measured, limit_of, point
 from shadow.verdict.holds import UTILITY, holds_of
+from shadow.verdict.mixed import UNFIXED, Mix, measured, outside
 from shadow.verdict.result import Crossing, CrossingKind, GateResult, GateState, Hold, Verdict
-from shadow.verdict.utility import Weighed, weigh
+from shadow.verdict.utility import Weighed, better_in_sum, weigh
+
+_ROUNDING = 1e-9
+"""Evidence of exactly G/alpha from one gate alone has to reject, and its logarithm is not exact."""
 
 
 def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool = True) -> Verdict:
@@ -31,15 +35,19 @@ def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool
     """
     items = len(policy.gates) + 1
     levels = Levels(promote=policy.alpha.promote, reject=policy.alpha.reject, items=items)
-    measured = [_frozen(measure(gate, evidence.pairs, levels), gate.id, context) for gate in policy.gates]
-    worth = _weigh(policy, evidence.pairs, policy.alpha.promote)
-    of_utility = -math.inf if UTILITY in context.frozen else _utility_share(policy, evidence.pairs, worth, levels)
-    shares = [m.share for m in measured] + [of_utility]
+    mix = Mix(policy.shares, evidence.parts) if policy.shares else None
+    found = [
+        _frozen(measured(policy, gate, evidence, context.uncounted, levels), gate.id, context) for gate in policy.gates
+    ]
+    weighing = _Weighing(policy, evidence.pairs, None if mix is None else mix.without(context.uncounted))
+    worth = weighing.at(policy.alpha.promote)
+    of_utility = -math.inf if UTILITY in context.frozen else weighing.share(worth, levels)
+    shares = [m.share for m in found] + [of_utility]
     crossed = _Crossings(policy, evidence)
-    rejected = crossed.reaches("rejected", None, log_mean(shares, items) >= levels.ln_reject)
+    rejected = crossed.reaches("rejected", None, log_mean(shares, items) >= levels.ln_reject - _ROUNDING)
     results = [
         _result(gate, m, levels, evidence, context, crossed, rejected=rejected, detail=detail)
-        for gate, m in zip(policy.gates, measured, strict=True)
+        for gate, m in zip(policy.gates, found, strict=True)
     ]
     n = evidence.n
     held = Verdict(
@@ -49,6 +57,7 @@ def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool
         sentence="",
         gates=tuple(results),
         effective_n=effective_n({k: s.pairs for k, s in evidence.pairs.items()}),
+        utility_kind=policy.utility.kind if policy.utility is not None else None,
         utility=worth.terms if worth is not None else (),
         utility_lower=worth.lower if worth is not None else None,
         utility_point=worth.point if worth is not None else None,
@@ -57,12 +66,16 @@ def decide(policy: Policy, evidence: Evidence, context: Context, *, detail: bool
     )
     if rejected:
         since = crossed.first("rejected", None, now=False)
-        sentence = words.rejection(n, results, since.n if since else None, held.utility_upper)
+        sentence = words.rejection(n, results, since.n if since else None, held.utility_upper, held.utility_kind)
         return replace(held, word="reject", sentence=sentence)
-    to_go = _utility_to_go(policy, evidence.pairs, worth) if detail else None
+    to_go = weighing.to_go(worth) if detail else None
     holds = holds_of(policy, evidence, context, results, worth, utility_to_go=to_go)
+    if mix is not None:
+        holds += _unfixed(mix, n)
     if not holds:
-        return replace(held, word="promote", sentence=words.promotion(n, results, held.utility_lower))
+        return replace(
+            held, word="promote", sentence=words.promotion(n, results, held.utility_lower, held.utility_kind)
+        )
     return replace(
         held,
         sentence=words.holding(holds, _all_to_go(holds, results, to_go), context.records_per_day),
@@ -134,7 +147,7 @@ def _result(
         records_to_go=m.to_go() if detail and state == "undecided" else None,
         proven_at_n=proven.n if proven is not None else None,
         violated_at_n=violated.n if violated is not None else None,
-        reason=blocked.reason if blocked is not None and not m.n else "",
+        reason=blocked.reason if blocked is not None and not m.n else words.lacking(m.lacking),
     )
 
 
@@ -151,10 +164,6 @@ def _state(m: Measured, blocked: Blocked | None, *, violated: bool, proven: bool
     return blocked.state if blocked is not None and not m.n else "undecided"
 
 
-def _weigh(policy: Policy, pairs: Pairs, alpha: float) -> Weighed | None:
-    return None if policy.utility is None else weigh(policy.utility, pairs, alpha)
-
-
 def _all_to_go(holds: Sequence[Hold], gates: Sequence[GateResult], utility: int | None) -> int | None:
     """Records until everything that is undecided is decided; None when that is unknown for one of it."""
     by_id: dict[str, int | None] = {g.id: g.records_to_go for g in gates} | {UTILITY: utility}
@@ -163,27 +172,50 @@ def _all_to_go(holds: Sequence[Hold], gates: Sequence[GateResult], utility: int 
     return max(known) if known and len(known) == len(counts) else None
 
 
-def _utility_share(policy: Policy, pairs: Pairs, shown: Weighed | None, levels: Levels) -> float:
-    """What the utility adds to the averaged rejection: all of it when its upper bound at alpha/G is below 0."""
-    if shown is None or shown.point is None or shown.point >= 0:
-        return -math.inf
-    worth = _weigh(policy, pairs, levels.reject / levels.items)
-    if worth is None or worth.upper is None or worth.n < policy.min_records:
-        return -math.inf
-    return levels.ln_alone if worth.upper < 0 else -math.inf
+@dataclass(frozen=True, slots=True)
+class _Weighing:
+    """The utility of a policy on one look's evidence; everything is unknown without a utility."""
+
+    policy: Policy
+    pairs: Pairs
+    mix: Mix | None
+
+    def at(self, alpha: float) -> Weighed | None:
+        """The utility with bounds at this error rate."""
+        utility = self.policy.utility
+        return None if utility is None else weigh(utility, self.pairs, alpha, mix=self.mix)
+
+    def share(self, shown: Weighed | None, levels: Levels) -> float:
+        """What it adds to the averaged rejection: an e-process where it is one; else all of it when its upper bound at
+        alpha/G is below 0."""
+        if shown is None or shown.point is None:
+            return -math.inf
+        if shown.log_e_bad is not None:
+            return shown.log_e_bad
+        worth = self.at(levels.reject / levels.items) if shown.point < 0 else None
+        if worth is None or worth.upper is None or (worth.asymptotic and worth.n < self.policy.min_records):
+            return -math.inf
+        return levels.ln_alone if worth.upper < 0 else -math.inf
+
+    def to_go(self, worth: Weighed | None) -> int | None:
+        """Records until its lower bound is above 0 if it goes on like this; None when it is, or never will be."""
+        utility, alpha = self.policy.utility, self.policy.alpha.promote
+        if utility is None or worth is None or worth.lower is None or worth.lower > 0 or (worth.point or 0.0) <= 0:
+            return None
+
+        def positive(units: float) -> bool:
+            return better_in_sum(utility, self.pairs, alpha, units / worth.n, mix=self.mix)
+
+        return remaining(bisect(positive, worth.n, 1e8), worth.n)
 
 
-def _utility_to_go(policy: Policy, pairs: Pairs, worth: Weighed | None) -> int | None:
-    """Records until the utility's lower bound is above 0 if it goes on like this; None when it is, or never will be."""
-    if worth is None or worth.lower is None or worth.lower > 0 or not worth.point or worth.point <= 0:
-        return None
-    utility, alpha = policy.utility, policy.alpha.promote
-
-    def positive(units: float) -> bool:
-        scaled = weigh(utility, pairs, alpha, factor=units / worth.n) if utility is not None else None
-        return scaled is not None and (scaled.lower or 0.0) > 0
-
-    return remaining(bisect(positive, worth.n, 1e8), worth.n)
+def _unfixed(mix: Mix, n: int) -> list[Hold]:
+    """A mix that leaves out much of the traffic says nothing about that part."""
+    left_out = outside(mix, n)
+    if left_out <= UNFIXED:
+        return []
+    detail = f"{left_out:.0%} of the pairs lie in no segment of policy.shares; give those segments a share, or leave shares out."
+    return [Hold(reason="mix_drift", detail=detail)]
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict | None:

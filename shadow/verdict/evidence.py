@@ -21,9 +21,11 @@ Pairs = Mapping[int, PairState]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One candidate's evidence. `floor` is baseline against incumbent (the A/A noise), `latched` the stored crossings by key."""
+    """One candidate's evidence. `floor` is baseline against incumbent (the A/A noise), `latched` the stored crossings by key,
+    `parts` the states of the segments of `policy.shares`."""
 
     pairs: Pairs
+    parts: Mapping[str, Pairs] = field(default_factory=dict)
     floor: Pairs = field(default_factory=dict)
     latched: Mapping[str, Crossing] = field(default_factory=dict)
 
@@ -58,7 +60,7 @@ class Context:
     `blocked` is `policy.evaluable(...)` by gate id ("utility" for the utility); it applies while a gate has no data.
     `alarm`, `mix_drift` and `scorer_drift` are sentences for a person, None while there is no such thing.
     `frozen` are ids of gates ("utility" too) whose evidence may cross nothing at this look, because what they measure
-    against is moving; what they crossed before stands.
+    against is moving; what they crossed before stands. `uncounted` are segments whose scores never count (open-ended routes).
     """
 
     candidate: str
@@ -71,6 +73,12 @@ class Context:
     records_per_day: float | None = None
     blocked: Mapping[str, Blocked] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
+    uncounted: frozenset[str] = frozenset()
+
+
+def parts_of(policy: Policy, by_segment: Mapping[str, Pairs]) -> dict[str, Pairs]:
+    """The states of the segments whose shares the policy fixes."""
+    return {name: by_segment[name] for name in policy.shares if name in by_segment}
 
 
 def differences(pairs: Pairs) -> dict[int, NDArray[np.int64]]:
@@ -103,21 +111,27 @@ def size(counts: means.Counts) -> int:
     return int(sum(histogram.sum() for histogram in counts.values()))
 
 
+def worths(pairs: Pairs) -> dict[int, NDArray[np.int64]]:
+    """Histograms of the difference in worth on the signed grid, by weight exponent; empty without pairs."""
+    return {k: means.dense(s.worth_difference, means.SIGNED_BINS) for k, s in pairs.items() if s.worth_difference}
+
+
 def moments(pairs: Pairs, name: str) -> dict[int, Moments]:
-    """The paired sums "score", "cost" or "tokens" by weight exponent; empty without pairs."""
+    """The paired sums "score", "cost", "tokens" or "worth" by weight exponent; empty without pairs."""
     found: dict[int, Moments] = {k: getattr(state, name) for k, state in pairs.items()}
     return {k: m for k, m in found.items() if m.n}
 
 
 class CrossingKeys:
-    """Keys of crossings: kind, gate, and a hash of what the crossing means (limits, error rates, scorers, stated routes)."""
+    """Keys of crossings: kind, gate, and a hash of what the crossing means (limits, error rates, scorers, stated routes, fixed shares)."""
 
     def __init__(self, policy: Policy) -> None:
-        stated = [sorted(policy.routes.items())] if policy.routes else []
+        stated: list[object] = [sorted(policy.routes.items())] if policy.routes else []
+        stated += [["shares", sorted(policy.shares.items())]] if policy.shares else []
         self._shared = msgspec.json.encode(
             [policy.quality, sorted(policy.violation), policy.alpha.promote, policy.alpha.reject, *stated]
         )
-        utility = b"" if policy.utility is None else policy.utility.model_dump_json().encode()
+        utility = b"" if policy.utility is None else policy.utility.meaning
         self._gates = {gate.id: gate.model_dump_json().encode() for gate in policy.gates}
         self._whole = b"\n".join((*self._gates.values(), utility))
 

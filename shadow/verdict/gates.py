@@ -48,7 +48,7 @@ class Levels:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """A gate's evidence. `leaning`: the present estimate lies within the limit. `share` is what it adds to the averaged
-    rejection (log). `bounds` and `to_go` are computed on demand."""
+    rejection (log). `bounds` and `to_go` are computed on demand. `lacking`: segments of a fixed mix without data."""
 
     n: int
     proven: bool = False
@@ -59,6 +59,7 @@ class Measured:
     log_bad: float | None = None
     bounds: Callable[[], Bounds] = lambda: _UNKNOWN
     to_go: Callable[[], int | None] = lambda: None
+    lacking: tuple[str, ...] = ()
 
 
 def limit_of(gate: Gate) -> float:

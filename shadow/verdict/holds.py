@@ -85,15 +85,18 @@ def _utility(policy: Policy, context: Context, worth: Weighed | None, to_go: int
         blocked = context.blocked.get(UTILITY)
         if blocked is not None:
             return [Hold(reason="not_evaluable", gate=UTILITY, detail=f"utility: {blocked.reason}")]
+        if worth.refuted:
+            return [Hold(reason="not_evaluable", gate=UTILITY, detail=f"utility: {worth.missing}.")]
         return [Hold(reason="undecided", gate=UTILITY, detail=f"utility: {worth.missing} so far.")]
     lower, upper = worth.lower, worth.upper
-    if worth.n < policy.min_records:
+    if worth.asymptotic and worth.n < policy.min_records:
         detail = f"utility: {worth.n:,} of the {policy.min_records:,} records it needs (policy.min_records)."
         return [Hold(reason="undecided", gate=UTILITY, detail=detail)]
     if lower is None or upper is None or lower > 0:
         return []
-    if -utility.equivalence < lower and upper < utility.equivalence:
-        between = f"utility between {lower:+.4f} and {upper:+.4f}"
+    equal = utility.equivalence if utility.kind == "log" else utility.equivalence_usd
+    if equal is not None and -equal < lower and upper < equal:
+        between = f"utility between {words.worth(utility.kind, lower, 4)} and {words.worth(utility.kind, upper, 4)}"
         detail = f"the two models are equivalent: {between}; more records will not change that. Keep the incumbent."
         return [Hold(reason="equivalent", gate=UTILITY, detail=detail)]
     ahead = (
@@ -105,7 +108,8 @@ def _utility(policy: Policy, context: Context, worth: Weighed | None, to_go: int
         Hold(
             reason="undecided",
             gate=UTILITY,
-            detail=f"utility: between {lower:+.3f} and {upper:+.3f}, has to be above 0; {ahead}.",
+            detail=f"utility: between {words.worth(utility.kind, lower)} and {words.worth(utility.kind, upper)}, "
+            f"has to be above 0; {ahead}.",
         )
     ]
 

@@ -35,6 +35,7 @@ def last_line(
     }
     if verdict.utility:
         line["utility"] = {
+            "kind": verdict.utility_kind,
             "lower": verdict.utility_lower,
             "point": verdict.utility_point,
             "upper": verdict.utility_upper,

@@ -36,6 +36,7 @@ def problems(
     found = [message for gate in policy.gates for message in _gate_problems(gate)]
     if scorers is None:
         return found
+    found += _share_problems(policy)
     if _reads_quality(policy) and policy.quality not in scorers:
         near = difflib.get_close_matches(policy.quality, scorers, n=1)
         hint = f"did you mean {near[0]}?" if near else f"configured are {', '.join(sorted(scorers)) or 'none'}"
@@ -75,19 +76,37 @@ def evaluable(
         if reason is not None:
             blocked[gate.id] = reason
     if policy.utility is not None:
-        if policy.utility.cost and not has_prices:
+        reads = policy.utility.reads
+        if "cost_usd" in reads and not has_prices:
+            instead = ", or set utility.cost to 0" if policy.utility.kind == "log" else ""
+            reason_text = f"no price of both arms; add `price` to the incumbent and the candidate{instead}"
+            blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason_text)
+        elif "score" in reads and (reason := _quality_lacks(policy, scorers, has_floor)):
+            blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason.reason)
+        elif "violation" in reads and not any(name in scorers for name in policy.violation):
             reason_text = (
-                "no price of both arms; add `price` to the incumbent and the candidate, or set utility.cost to 0"
+                "utility.violation_usd prices violations, but no violation scorer is configured; add one to `scorers`"
             )
             blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason_text)
-        elif policy.utility.quality and (reason := _quality_lacks(policy, scorers, has_floor)):
-            blocked[UTILITY] = Blocked(state="not_evaluable", reason=reason.reason)
     return blocked
 
 
 def unheard(policy: Policy, scorers: Mapping[str, ScorerKind]) -> list[str]:
     """Violation scorers that the policy names and nobody configured: they see nothing, which `shadow check` says."""
     return [name for name in policy.violation if name not in scorers]
+
+
+def _share_problems(policy: Policy) -> Iterator[str]:
+    """Segments that the sidecar never makes: its traffic has routes, languages, lengths and tags."""
+    for name in policy.shares:
+        kind, _, value = name.partition("=")
+        if kind not in ("route", "lang", "length") and not (kind.startswith("tag:") and kind != "tag:"):
+            yield (
+                f"policy.shares: no segment is called {name!r}; write route=NAME, lang=CODE, length=short|medium|long or "
+                f"tag:KEY=VALUE{f' (route={name}?)' if not value else ''}"
+            )
+        elif not value or (kind == "length" and value not in ("short", "medium", "long")):
+            yield f"policy.shares: {name!r} names no {kind}; lengths are short, medium and long"
 
 
 def _gate_problems(gate: Gate) -> Iterator[str]:
@@ -178,5 +197,5 @@ def _quality_lacks(policy: Policy, scorers: Mapping[str, ScorerKind], has_floor:
 def _reads_quality(policy: Policy) -> bool:
     metrics = [parse_metric(gate.metric) for gate in policy.gates]
     return any(m is not None and m.name in ("score", "tail") for m in metrics) or (
-        policy.utility is not None and policy.utility.quality > 0
+        policy.utility is not None and "score" in policy.utility.reads
     )

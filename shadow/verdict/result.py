@@ -6,6 +6,7 @@ from typing import Literal
 from shadow.records import VerdictWord
 
 GateState = Literal["proven", "violated", "undecided", "uncalibrated", "not_evaluable"]
+SegmentState = Literal["worse", "not_worse", "insufficient"]
 HoldReason = Literal[
     "undecided",
     "uncalibrated",
@@ -74,7 +75,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtilityTerm:
-    """One addend of the utility (quality, cost, robustness), already multiplied by its weight."""
+    """One addend of the utility: of kind log quality, cost, robustness, already multiplied by their weights; of kind linear
+    what an answer of the candidate is worth in dollars, and the negative of the incumbent's."""
 
     name: str
     lower: float | None
@@ -93,6 +95,7 @@ class Verdict:
     effective_n: float | None = None
     holds: tuple[Hold, ...] = ()
     gates: tuple[GateResult, ...] = ()
+    utility_kind: Literal["log", "linear"] | None = None
     utility: tuple[UtilityTerm, ...] = field(default=())
     utility_lower: float | None = None
     utility_point: float | None = None

@@ -6,16 +6,17 @@ e-values of one moment (e-BH), the second remembers the strongest evidence ever 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
 
 from shadow.settings import Policy
+from shadow.stats.fold import OVERALL
 from shadow.stats.multiple import e_bh, log_adjusted_supremum, log_mean
-from shadow.stats.segments import SegmentState
-from shadow.verdict.evidence import crossing_key
-from shadow.verdict.result import GateResult, Verdict
+from shadow.verdict.decide import decide
+from shadow.verdict.evidence import Context, Evidence, Pairs, crossing_key
+from shadow.verdict.result import GateResult, SegmentState, Verdict
 
 MOST_SEGMENTS = 40
 """So many segments of a candidate are asked about, the largest ones: every further one weakens all the others."""
@@ -50,6 +51,16 @@ class SegmentResult:
     log_evalue: float
     alarm: bool
     strongest: Strongest = field(default_factory=Strongest)
+
+
+def segment_verdicts(policy: Policy, pairs: Mapping[str, Pairs], floor: Pairs, context: Context) -> dict[str, Verdict]:
+    """The largest segments but for all traffic, each as a verdict named by its segment; evidence of a part, never a decision."""
+    alone = policy.model_copy(update={"shares": {}})
+    sizes = {s: sum(p.pairs for p in parts.values()) for s, parts in pairs.items() if s != OVERALL}
+    largest = sorted(sizes, key=lambda s: (-sizes[s], s))[:MOST_SEGMENTS]
+    return {
+        s: decide(alone, Evidence(pairs=pairs[s], floor=floor), replace(context, candidate=s)) for s in sorted(largest)
+    }
 
 
 def segment_results(

@@ -6,7 +6,8 @@ from shadow.settings import Policy
 from shadow.verdict import words
 from shadow.verdict.calibrated import lines as calibration_lines
 from shadow.verdict.calibration import Calibration
-from shadow.verdict.result import GateResult, UtilityTerm, Verdict
+from shadow.verdict.mixed import unfixed
+from shadow.verdict.result import GateResult, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,6 +48,8 @@ def render(verdict: Verdict, policy: Policy | None = None, calibration: Calibrat
     ]
     if verdict.utility:
         parts += [Text(""), Text(_utility_line(verdict))]
+    if policy is not None and policy.shares:
+        parts += [Text(""), Text(_mix_line(policy))]
     if calibration is not None:
         parts += [Text(""), *(Text(line) for line in calibration_lines(calibration))]
     parts += [Text(f"  {hold.reason}: {hold.detail}", style="dim") for hold in verdict.holds[1:]]
@@ -84,6 +87,8 @@ def markdown(verdict: Verdict, policy: Policy | None = None, calibration: Calibr
         lines.append(f"| {mark} {state} | {name} | {' | '.join(_md(cell) for cell in _cells(gate, policy))} |")
     if verdict.utility:
         lines += ["", _md(_utility_line(verdict))]
+    if policy is not None and policy.shares:
+        lines += ["", _md(_mix_line(policy))]
     if calibration is not None:
         lines += ["", *(f"- {_md(line)}" for line in calibration_lines(calibration))]
     lines += ["", *(f"- `{hold.reason}`: {_md(hold.detail)}" for hold in verdict.holds)] if verdict.holds else []
@@ -101,19 +106,22 @@ def _cells(gate: GateResult, policy: Policy | None) -> tuple[str, str, str, str]
 
 
 def _utility_line(verdict: Verdict) -> str:
-    terms = ", ".join(_term(t) for t in verdict.utility)
+    def number(value: float | None) -> str:
+        return words.worth(verdict.utility_kind, value)
+
+    terms = ", ".join(f"{term.name} {number(term.point)}" for term in verdict.utility)
     return (
-        f"utility {_number(verdict.utility_point)} (between {_number(verdict.utility_lower)} "
-        f"and {_number(verdict.utility_upper)}, has to be above 0): {terms}"
+        f"utility {number(verdict.utility_point)} (between {number(verdict.utility_lower)} "
+        f"and {number(verdict.utility_upper)}, has to be above 0): {terms}"
     )
 
 
-def _term(term: UtilityTerm) -> str:
-    return f"{term.name} {_number(term.point)}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}"
+def _mix_line(policy: Policy) -> str:
+    shares = ", ".join(f"{name} {words.percent(share)}" for name, share in policy.shares.items())
+    left = unfixed(policy)
+    return (
+        f"over the mix that the policy fixes: {shares}{f'; as the traffic comes: {words.listed(left)}' if left else ''}"
+    )
 
 
 def _md(text_: str) -> str:

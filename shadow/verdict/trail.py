@@ -3,13 +3,15 @@
 The bounds hold at every look, so that looking back at all of them costs nothing: each point is what stood there then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shadow.settings import Policy
+from shadow.stats.fold import OVERALL
 from shadow.stats.state import PairState
-from shadow.verdict.evidence import Evidence, Pairs
-from shadow.verdict.gates import Levels, limit_of, measure, point
+from shadow.verdict.evidence import Evidence, Pairs, parts_of
+from shadow.verdict.gates import Levels, limit_of, point
+from shadow.verdict.mixed import measured
 
 MOST_POINTS = 40
 
@@ -43,17 +45,26 @@ class GateTrail:
     points: tuple[TrailPoint, ...]
 
 
-def trails(policy: Policy, buckets: Iterable[Pairs], floor: Pairs, *, most: int = MOST_POINTS) -> tuple[GateTrail, ...]:
-    """Every gate of the policy over cumulative buckets; `buckets` in time order, each by weight exponent.
+def trails(
+    policy: Policy,
+    buckets: Iterable[Mapping[str, Pairs]],
+    floor: Pairs,
+    *,
+    most: int = MOST_POINTS,
+) -> tuple[GateTrail, ...]:
+    """Every gate of the policy over cumulative buckets; `buckets` in time order, each by segment and weight exponent. Only
+    all traffic is needed, and the segments of `policy.shares`.
 
-    At most `most` points, evenly over pairs, the last of them all pairs. Costs about 2 ms a point and five gates.
+    At most `most` points, evenly over pairs, the last of them all pairs. Costs about 2 ms a point and five gates, with
+    fixed shares as much for each segment; then there are fewer points.
     """
+    most = max(most // max(len(policy.shares), 1), 4)
     levels = Levels(promote=policy.alpha.promote, reject=policy.alpha.reject, items=len(policy.gates) + 1)
     by_gate: list[list[TrailPoint]] = [[] for _ in policy.gates]
-    for pairs in _cumulative(list(buckets), most):
-        evidence = Evidence(pairs=pairs)
+    for by_segment in _cumulative(list(buckets), most):
+        evidence = Evidence(pairs=by_segment[OVERALL], parts=parts_of(policy, by_segment))
         for gate, points in zip(policy.gates, by_gate, strict=True):
-            m = measure(gate, pairs, levels)
+            m = measured(policy, gate, evidence, frozenset(), levels)
             lower, centre, upper = m.bounds()
             points.append(
                 TrailPoint(
@@ -82,16 +93,17 @@ def trails(policy: Policy, buckets: Iterable[Pairs], floor: Pairs, *, most: int 
     )
 
 
-def _cumulative(buckets: list[Pairs], most: int) -> Iterable[Pairs]:
+def _cumulative(buckets: list[Mapping[str, Pairs]], most: int) -> Iterable[Mapping[str, Pairs]]:
     """Sums of the first buckets, wherever another share of all pairs is reached. The same mapping each time, grown."""
-    whole = sum(state.pairs for bucket in buckets for state in bucket.values())
-    total: dict[int, PairState] = {}
+    whole = sum(state.pairs for bucket in buckets for state in bucket.get(OVERALL, {}).values())
+    total: dict[str, dict[int, PairState]] = {OVERALL: {}}
     seen, shown = 0, 0
     for bucket in buckets:
-        for exponent, state in bucket.items():
-            mine = total.setdefault(exponent, PairState(state.spec))
-            mine.absorb(state)
-            seen += state.pairs
+        for segment, pairs in bucket.items():
+            grown = total.setdefault(segment, {})
+            for exponent, state in pairs.items():
+                grown.setdefault(exponent, PairState(state.spec)).absorb(state)
+        seen += sum(state.pairs for state in bucket.get(OVERALL, {}).values())
         step = seen * most // whole if whole else 0
         if step > shown:
             shown = step

@@ -55,6 +55,15 @@ def value(gate: GateResult, number: float | None) -> str:
     return f"{number:+.4f}"
 
 
+def worth(kind: str | None, number: float | None, digits: int = 3) -> str:
+    """A utility, or an addend of it: of kind linear in dollars for a thousand calls, else a plain number."""
+    if number is None:
+        return "–"
+    if kind == "linear":
+        return f"{'+' if number >= 0 else '-'}${1000 * abs(number):.4g} per 1,000 calls"
+    return f"{number:+.{digits}f}"
+
+
 def span(gate: GateResult) -> str:
     """Lower to upper bound with the unit once; a dash where neither is known."""
     if gate.lower is None and gate.upper is None:
@@ -101,18 +110,20 @@ def waiting(count: int, records_per_day: float | None) -> str:
     return f"{text} ({time} at this traffic)"
 
 
-def promotion(n: int, gates: Sequence[GateResult], lower: float | None) -> str:
+def promotion(n: int, gates: Sequence[GateResult], lower: float | None, kind: str | None = None) -> str:
     """The sentence of a promotion."""
-    better = f", and the utility is at least {lower:+.3f}" if lower is not None else ""
+    better = f", and the utility is at least {worth(kind, lower)}" if lower is not None else ""
     return f"Promote it: after {n:,} records all {len(gates)} gates are proven{better}."
 
 
-def rejection(n: int, gates: Sequence[GateResult], since: int | None, utility_upper: float | None) -> str:
+def rejection(
+    n: int, gates: Sequence[GateResult], since: int | None, utility_upper: float | None, kind: str | None = None
+) -> str:
     """The sentence of a rejection: which gate, by how much."""
     violated = [g for g in gates if g.state == "violated"]
     when = f"since record {since:,}" if since is not None and since < n else f"after {n:,} records"
     if not violated:
-        worse = f" (at most {utility_upper:+.3f})" if utility_upper is not None else ""
+        worse = f" (at most {worth(kind, utility_upper)})" if utility_upper is not None else ""
         return f"Reject it: {when} the candidate is worse in sum{worse}. Keep the incumbent."
     return f"Reject it: {when} {'; '.join(_violation(g) for g in violated)}. Keep the incumbent."
 
@@ -136,10 +147,17 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
+def lacking(segments: Sequence[str]) -> str:
+    """Which segments of a fixed mix have no data; empty when all have."""
+    return f"no pairs of {listed(segments)} yet, whose share the policy fixes" if segments else ""
+
+
 def undecided(gate: GateResult, records_per_day: float | None) -> str:
     """Why a gate is open."""
     if not gate.n:
         return f"{gate.id}: no data so far."
+    if gate.reason:
+        return f"{gate.id}: {gate.reason}; is it spelled as in the traffic?"
     shown = f"{subject(gate.metric)} {value(gate, gate.point)}, limit {value(gate, gate.limit)}"
     if gate.records_to_go is not None:
         return f"{gate.id}: {shown}; {waiting(gate.records_to_go, records_per_day)} if it goes on like this."

@@ -8,8 +8,8 @@ from typing import Any
 from shadow.exporters.base import ArmView, CandidateView, Quantiles, Snapshot
 from shadow.records import INCUMBENT, VerdictWord
 from shadow.settings import Policy
-from shadow.stats.segments import SegmentState
-from shadow.verdict.result import GateResult, GateState, HoldReason, UtilityTerm, Verdict
+from shadow.verdict import words
+from shadow.verdict.result import GateResult, GateState, HoldReason, SegmentState, UtilityTerm, Verdict
 from shadow.verdict.segments import SegmentResult
 from shadow.web import formats as f
 from shadow.web.charts import EffectBar, effect_bar
@@ -271,7 +271,9 @@ def utility_rows(verdict: Verdict) -> tuple[UtilityRow, ...]:
     )
 
     def show(value: float | None) -> str:
-        return f.NO_DATA if value is None else f.signed(value, 3)
+        if value is None:
+            return f.NO_DATA
+        return words.worth("linear", value) if verdict.utility_kind == "linear" else f.signed(value, 3)
 
     return tuple(
         UtilityRow(name=t.name, lower=show(t.lower), point=show(t.point), upper=show(t.upper))

@@ -36,7 +36,7 @@ def serving(canned: Canned) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
             canned.requests.append(body)
             canned.paths.append(self.path)
             canned.headers.append(dict(self.headers))

@@ -47,7 +47,7 @@ async def _join_group(call: Call) -> Any:
         code, member_id = await joined
         if code:
             return _not_joined(call, code, member_id)
-    return _joined(call, group, member_id, steady=steady)
+    return _joined(call, group, member_id, took_over=steady and replaced)
 
 
 def _admit(call: Call, group: Group, instance: str | None) -> tuple[Code, str, bool]:
@@ -87,10 +87,11 @@ def _update(call: Call, member: Member) -> bool:
 def _nothing_to_do(group: Group, member_id: str, *, replaced: bool) -> bool:
     if group.state == "Stable":
         return group.leader != member_id or replaced  # a leader that joins again wants a rebalance
-    return group.state == "CompletingRebalance"
+    return group.state == "CompletingRebalance" and not replaced
 
 
-def _joined(call: Call, group: Group, member_id: str, *, steady: bool) -> Any:
+def _joined(call: Call, group: Group, member_id: str, *, took_over: bool) -> Any:
+    """`took_over`: a static member came back to a stable group, whose assignment stands."""
     leads = group.leader == member_id
     member = RESPONSES["JoinGroup"].JoinGroupResponseMember
     members = [
@@ -105,7 +106,7 @@ def _joined(call: Call, group: Group, member_id: str, *, steady: bool) -> Any:
         protocol_type=group.protocol_type,
         protocol_name=group.protocol,
         leader=group.leader,
-        skip_assignment=steady and leads and call.version >= 9,
+        skip_assignment=took_over and leads and call.version >= 9,
         member_id=member_id,
         members=members,
     )

@@ -10,6 +10,8 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaTimeoutError, OffsetMetadataTooLargeError
 
+from shadow.sources.kafka_client import finish_join
+
 
 def test_a_group_resumes_where_it_committed(cluster: Any, collected: Any) -> None:
     topic, group = cluster.filled([b"%d" % i for i in range(20)]), cluster.name("g")
@@ -106,7 +108,30 @@ def test_partitions_added_at_run_time_are_seen(cluster: Any, until: Any) -> None
     until(lambda: consumer.poll(100) is not None and len(consumer.assignment()) == 1)
     cluster.admin().create_partitions({topic: 3})
 
-    until(lambda: consumer.poll(100) is not None and len(consumer.assignment()) == 3)
+    def polled() -> int:
+        finish_join(consumer)
+        consumer.poll(100)
+        return len(consumer.assignment())
+
+    until(lambda: polled() == 3)
+
+
+def test_an_assignment_that_comes_between_two_polls_is_taken_over(cluster: Any, until: Any) -> None:
+    topic = cluster.topic(1)
+    consumer = cluster.member(cluster.name("g"), topic, metadata_max_age_ms=500)
+    until(lambda: consumer.poll(100) is not None and len(consumer.assignment()) == 1)
+    cluster.admin().create_partitions({topic: 3})
+    until(lambda: len(consumer.partitions_for_topic(topic) or ()) == 3)
+    coordinator = consumer._coordinator
+
+    def late() -> bool:
+        consumer.poll(0)  # begins to join, and is over before the broker can answer
+        return coordinator.rejoining and not coordinator.need_rejoin()
+
+    until(late)
+    assert len(consumer.assignment()) == 1
+    finish_join(consumer)
+    until(lambda: consumer.poll(1000) is not None and len(consumer.assignment()) == 3)
 
 
 def test_offsets_in_a_transaction_count_when_it_commits(cluster: Any, collected: Any) -> None:

@@ -18,10 +18,12 @@ from shadow.settings import KafkaSource
 kafka = pytest.mark.kafka
 
 
-def ask(bootstrap: str, *, security: dict[str, Any] | None = None, seconds: float = 9, **source: Any) -> list[Line]:
+def ask(
+    bootstrap: str, *, security: dict[str, Any] | None = None, seconds: float = 9, writes: bool = False, **source: Any
+) -> list[Line]:
     """The lines about a source."""
     settings = KafkaSource(bootstrap_servers=bootstrap, security=security or {}, **{"topic": "t", **source})
-    return list(check_kafka(settings, Deadline(seconds)))
+    return list(check_kafka(settings, Deadline(seconds), writes=writes))
 
 
 def only(lines: list[Line]) -> Line:
@@ -41,6 +43,17 @@ def test_a_readable_topic_is_ok() -> None:
     assert [line.state for line in lines] == ["OK", "OK", "OK"]
     assert [line.subject for line in lines[1:]] == ["topic t", "group g"]
     assert "3 partitions" in lines[1].text
+
+
+def test_heartbeats_into_the_topic_need_the_right_to_write_there() -> None:
+    with BrokerThread() as broker:
+        broker.call("create", "t", 3)
+        lines = ask(broker.bootstrap, group_id="g", writes=True)
+
+    assert [line.text for line in lines if line.subject == "topic t"] == [
+        "3 partitions, may read",
+        "3 partitions, may write",
+    ]
 
 
 def test_a_missing_topic_comes_with_the_command_that_makes_it_and_is_not_made() -> None:
@@ -172,9 +185,12 @@ def test_rights_are_asked_one_by_one(secure: Secure) -> None:
     try:
         admin.create_topics({topic: {"num_partitions": 2, "replication_factor": 1}})
 
+        def told(**more: Any) -> list[Line]:
+            user = secure.security("SASL_SSL")
+            return ask(secure.at("SASL_SSL"), security=user, topic=topic, group_id=group, **more)
+
         def states() -> list[str]:
-            lines = ask(secure.at("SASL_SSL"), security=secure.security("SASL_SSL"), topic=topic, group_id=group)
-            return [line.state for line in lines]
+            return [line.state for line in told()]
 
         def grant(kind: Any, name: str, operation: Any) -> None:
             pattern = ResourcePattern(kind, name)
@@ -192,12 +208,15 @@ def test_rights_are_asked_one_by_one(secure: Secure) -> None:
         grant(ResourceType.TOPIC, topic, ACLOperation.DESCRIBE)
         grant(ResourceType.GROUP, group, ACLOperation.DESCRIBE)
         time.sleep(0.5)
-        lines = ask(secure.at("SASL_SSL"), security=secure.security("SASL_SSL"), topic=topic, group_id=group)
+        lines = told()
         assert [line.state for line in lines] == ["OK", "FIX", "FIX"], "to see is not to read"
         assert f"--allow-principal User:shadow --operation Read --topic {topic}" in lines[1].text
         grant(ResourceType.TOPIC, topic, ACLOperation.READ)
         soon(["OK", "OK", "FIX"])
         grant(ResourceType.GROUP, group, ACLOperation.READ)
         soon(["OK", "OK", "OK"])
+        lines = told(writes=True)
+        assert [line.state for line in lines] == ["OK", "OK", "FIX", "OK"], "to read is not to write"
+        assert f"--allow-principal User:shadow --operation Write --topic {topic}" in lines[2].text
     finally:
         admin.close()

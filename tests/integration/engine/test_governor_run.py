@@ -100,6 +100,55 @@ def test_the_incumbents_pressure_halves_sampling_and_overload_pauses_it(tmp_path
     assert coverage["dispositions"]["not_sampled"] > 10
 
 
+class Watch:
+    """Every request's path by the monotonic time of its arrival, as the simulator noted it."""
+
+    def __init__(self, simulator):
+        self._recent, self._over = simulator.stats.recent, threading.Event()
+        self.arrivals = {}
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self):
+        self.began = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._over.set()
+        self._thread.join(5)
+
+    def _look(self):
+        while not self._over.wait(0.05):
+            self.arrivals.update((one.arrived, one.path) for one in self._recent.copy() if one.arrived >= self.began)
+
+
+def test_within_a_second_of_the_breached_poll_not_one_more_call_is_begun(tmp_path, make, simulator):
+    """In real time, with a backlog of calls that were chosen before: they may wait for the arm, and must not be asked."""
+    simulator.change(ttft_ms=150)
+    metrics = simulator.url.removesuffix("/v1") + "/metrics"
+    with Stream(tmp_path / "mirror.jsonl", per_second=100) as stream:
+        side = make(
+            source={"kind": "jsonl", "path": str(stream.path)},
+            candidates=[sc.candidate("a", simulator.url)],
+            governor={"metrics_url": metrics},
+            replay={"timeout_seconds": 5, "window_calls": 256, "concurrency": 4, "drain_seconds": 3},
+        )
+        child = side.start()
+        side.wait_until(lambda: simulator.stats.completions > 100)
+        simulator.change(load={"waiting": 40})
+        with Watch(simulator) as watch:
+            side.wait_until(lambda: "replaying pauses" in side.said(), 10)
+            time.sleep(2.5)
+        child.terminate()
+        assert side.finish(child) == 0
+
+    breached = min(at for at, path in watch.arrivals.items() if path == "/metrics")
+    last = max(at for at, path in watch.arrivals.items() if path == "/v1/chat/completions")
+    print(f"the last call came {last - breached:+.3f} s after the breached poll")
+    assert last - breached < 1
+    assert side.coverage()["residual"] == 0
+
+
 def test_a_daily_budget_stops_the_arms_survives_a_restart_and_says_so(tmp_path, make, simulator):
     source = {"kind": "jsonl", "path": str(sc.write_jsonl(tmp_path / "mirror.jsonl", map(sc.envelope, range(1500))))}
     side = make(

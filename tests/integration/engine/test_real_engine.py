@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -82,12 +83,18 @@ QUESTIONS = ("How do I return my tent?", "Where is my order?", "How can I pay?",
 
 
 def ask(url, question):
-    body = {"model": str(MODELS / "incumbent"), "messages": [{"role": "user", "content": question}], "max_tokens": 24}
+    messages = [{"role": "user", "content": question}]
+    body = {"model": str(MODELS / "incumbent"), "messages": messages, "max_tokens": 24, "temperature": 0}
     request = urllib.request.Request(
-        url + "/chat/completions", json.dumps({**body, "temperature": 0}).encode(), {"content-type": "application/json"}
+        url + "/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return body, json.loads(answer.read())
+
+
+def read(url, pattern):
+    """The values of the series on our metrics page that the pattern finds."""
+    return [float(found) for found in re.findall(pattern, sc.get(url + "metrics"))]
 
 
 class Traffic:
@@ -178,6 +185,14 @@ def test_incumbent_and_candidate_are_real_engines_and_faults_heal(tmp_path, incu
 
             side.wait_until(lambda: answered() > 20, 120)
 
+            held = r'shadow_arm_memory_bytes{arm="small",memory="host"} (\S+)'
+            side.wait_until(lambda: read(url, held), 30)
+            print(f"resident memory of the engine's processes: {read(url, held)[0] / 2**30:.2f} GiB")
+            assert read(url, held)[0] > 200 * 2**20  # torch alone is more
+            peaks = r'shadow_arm_memory_peak_bytes{arm="small",memory="host",load="[^"]+"} (\S+)'
+            side.wait_until(lambda: read(url, peaks), 30)
+            side.wait_until(lambda: read(url, r'shadow_arm_kv_cache_peak_ratio{arm="small",load="[^"]+"} (\S+)'), 30)
+
             engine = engine_process(child)
             group = group_of(engine)
             assert len(group) > 1  # the engine is more than its first process
@@ -223,6 +238,7 @@ def test_incumbent_and_candidate_are_real_engines_and_faults_heal(tmp_path, incu
     [
         ("no-such-org/no-such-model", {}, "cannot load the model"),
         (MODELS / "small", {"args": [*ARGS, "--no-such-argument"]}, "does not know an argument"),
+        (MODELS / "small", {"args": [*ARGS[:-1], "100000"]}, "ran out of memory"),
     ],
 )
 def test_what_a_real_engine_dies_of_is_said_in_words(model, changes, words, caplog):

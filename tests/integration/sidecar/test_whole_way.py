@@ -220,19 +220,25 @@ def test_a_worker_frozen_past_its_session_is_fenced_when_it_wakes(tmp_path, make
     assert side.command("verify").returncode == 0
 
 
-def test_a_broker_that_is_away_for_a_while_is_waited_for(tmp_path, make, broker):
+@pytest.mark.parametrize("seconds", [8, pytest.param(30, marks=pytest.mark.slow)])
+def test_a_broker_that_is_away_for_a_while_is_waited_for(tmp_path, make, broker, seconds):
     with SimulatorThread(ttft_ms=20) as simulator:
-        side = make(source=from_topic(broker, "away"), candidates=[sc.candidate("a", simulator.url)])
-        mirror = sc.write_jsonl(tmp_path / "m.jsonl", (sc.envelope(i) for i in range(100)))
-        assert side.command("mirror", str(mirror), "--partitions", "2").returncode == 0
-        child = side.start("--until-idle", "3")
+        side = make(source=from_topic(broker, f"away-{seconds}"), candidates=[sc.candidate("a", simulator.url)])
+        before = sc.write_jsonl(tmp_path / "before.jsonl", (sc.envelope(i) for i in range(100)))
+        after = sc.write_jsonl(tmp_path / "after.jsonl", (sc.envelope(i) for i in range(100, 200)))
+        assert side.command("mirror", str(before), "--partitions", "2").returncode == 0
+        child = side.start()
         side.wait_until(lambda: "intake is open" in side.said())
         broker.call("down")
-        time.sleep(8)
+        time.sleep(seconds)
+        assert child.poll() is None, side.said()
         broker.call("up")
-        assert side.finish(child, 90) == 0
+        assert side.command("mirror", str(after)).returncode == 0
+        side.wait_until(lambda: len(side.rows()) >= 400, 60)
+        child.send_signal(signal.SIGTERM)
+        assert side.finish(child, 60) == 0
 
-    sc.exact(side.rows(), ("a",), 100)
+    sc.exact(side.rows(), ("incumbent", "a"), 200)
     assert side.coverage()["residual"] == 0
 
 

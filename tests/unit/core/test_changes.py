@@ -26,9 +26,10 @@ class Kept:
             self.rows.append((AggregateKey("pair", 1, "c", "all", self.minute, 0), state.to_bytes()))
             self.minute += 1
 
-    def routes(self, minute, **counts):
+    def routes(self, minute, bits=6, **counts):
         for route, n in counts.items():
             state = ArmState(outcomes=n)
+            state.sizes["input_tokens"][bits] = n
             self.arms.append((AggregateKey("arm", 0, "incumbent", f"route={route}", minute, 0), state.to_bytes()))
 
     def positions(self):
@@ -76,8 +77,37 @@ def test_traffic_that_moves_to_another_route_is_said_and_steady_traffic_is_not()
     kept = Kept()
     for minute in range(0, 2000, 10):
         kept.routes(minute, chat=20, search=20)
-    assert mix_drift(kept) is None
+    assert mix_drift(kept) == (None, None)
     for minute in range(2000, 2600, 10):
         kept.routes(minute, chat=2, search=60)
 
-    assert "routes" in mix_drift(kept)
+    assert "routes" in mix_drift(kept)[0]
+
+
+def test_routes_whose_shares_are_fixed_may_move_and_the_lengths_within_them_may_not():
+    kept, shares = Kept(), {"route=chat": 0.5, "route=search": 0.5}
+    for minute in range(0, 2000, 10):
+        kept.routes(minute, chat=20, search=20)
+    for minute in range(2000, 2600, 10):
+        kept.routes(minute, chat=12, search=60)
+    held, of_the_mix = mix_drift(kept, shares)
+    assert held is None
+    assert "other routes" in of_the_mix
+
+    for minute in range(2600, 3200, 10):
+        kept.routes(minute, bits=12, chat=12, search=60)
+
+    assert "prompt lengths within route=" in mix_drift(kept, shares)[0]
+
+
+def test_fixed_languages_do_not_excuse_routes_that_move():
+    kept = Kept()
+    for minute in range(0, 2000, 10):
+        kept.routes(minute, chat=20, search=20)
+    for minute in range(2000, 2600, 10):
+        kept.routes(minute, chat=2, search=60)
+
+    held, of_the_mix = mix_drift(kept, {"lang=en": 0.5, "lang=de": 0.5})
+
+    assert "other routes" in held
+    assert of_the_mix is None

@@ -5,15 +5,20 @@ import threading
 
 import pytest
 from builders import a_call, a_finished_call, a_record, an_outcome
+from fakes.clock import FakeClock
 
+from shadow.allowance import Allowance
+from shadow.anchors.cases import anchors_of
 from shadow.app.parts import fold_of
 from shadow.errors import Fenced, UnreachableError
 from shadow.ledger.base import PositionAnswer
 from shadow.loops import handoff
 from shadow.loops.evaluator import Evaluator, Work
 from shadow.loops.identity import IncumbentWatch
+from shadow.loops.probing import Prober, Remembered
 from shadow.rows import RowMaker, Segments
 from shadow.scoring import Scoring
+from shadow.settings import Anchors
 from shadow.sources.base import PositionQuestion
 from shadow.stats import FoldSpec
 
@@ -22,7 +27,7 @@ class Ledger:
     """Keeps batches; refuses or fails as told."""
 
     def __init__(self):
-        self.batches, self.failures = [], []
+        self.batches, self.failures, self.states = [], [], {}
         self.committed = threading.Event()
 
     def load_position(self, question, *, group):
@@ -33,6 +38,11 @@ class Ledger:
             raise self.failures.pop(0)
         self.batches.append(batch)
         self.committed.set()
+
+    def put_state(self, name, value):
+        if self.failures:
+            raise self.failures.pop(0)
+        self.states[name] = value
 
 
 class Pipe:
@@ -59,14 +69,30 @@ def maker():
     )
 
 
+probed = []
+
+
+def prober(scoring):
+    return Prober(
+        scoring,
+        anchors_of(None),
+        Anchors(),
+        instance="here",
+        allowance=Allowance({}, FakeClock()),
+        remembered=Remembered(),
+        now_unix_ms=FakeClock().wall_unix_ms,
+    )
+
+
 @pytest.fixture
 async def running():
-    ledger, pipe, dead = Ledger(), Pipe(), []
+    ledger, pipe, dead, scoring = Ledger(), Pipe(), [], Scoring([])
+    probed.clear()
     evaluator = Evaluator(
         Work(
             ledger=ledger,
             group="g",
-            scoring=Scoring([]),
+            scoring=scoring,
             rows=maker(),
             incumbent=IncumbentWatch(None),
             renew=lambda identity, why: maker(),
@@ -75,6 +101,8 @@ async def running():
             committed=lambda batch, items, seconds: None,
             suspects={},
             journal=None,
+            prober=prober(scoring),
+            probed=probed.append,
         )
     )
     evaluator.start(pipe)
@@ -144,3 +172,45 @@ async def test_a_dead_letter_is_written_before_it_is_counted(running):
 
     await until(lambda: written(ledger) == [0])
     assert [record.offset for record in dead] == [0]
+
+
+async def test_a_heartbeat_out_of_the_topic_does_not_make_a_silent_mirror_look_alive(running):
+    evaluator, ledger, _, _ = running
+    evaluator.take(a_record(0, ts_unix_ms=1_000, disposition="not_sampled"))
+    evaluator.take(a_record(1, ts_unix_ms=9_000, disposition="heartbeat"))
+    await until(lambda: ledger.batches and ledger.batches[-1].next_offset == 2)
+    stamps = [batch.last_ts_unix_ms for batch in ledger.batches]
+
+    assert [stamp for stamp in stamps if stamp is not None] == [1_000]
+
+
+async def test_a_heartbeat_reaches_the_ledger_and_moves_no_position(running):
+    evaluator, ledger, pipe, _ = running
+    evaluator.beat(handoff.Beat(number=1, whole=True, began_unix_ms=1))
+    await until(lambda: probed)
+
+    assert list(ledger.states) == ["anchors/here"]
+    assert ledger.batches == []
+    assert not any(isinstance(frame, handoff.Committed) for frame in pipe.frames)
+
+
+async def test_a_heartbeat_that_the_ledger_does_not_take_is_missed_and_the_next_one_is_not(running):
+    evaluator, ledger, _, _ = running
+    ledger.failures.append(UnreachableError("the disk is full"))
+    evaluator.beat(handoff.Beat(number=1, whole=True, began_unix_ms=1))
+    await until(lambda: evaluator.trouble is not None)
+    assert probed == []
+
+    evaluator.beat(handoff.Beat(number=2, whole=True, began_unix_ms=2))
+    await until(lambda: probed)
+    assert evaluator.trouble is None
+
+
+async def test_a_probe_that_breaks_leaves_real_answers_alone(running, monkeypatch):
+    evaluator, ledger, _, _ = running
+    monkeypatch.setattr(evaluator._work.prober, "run", lambda beat: 1 / 0)
+    evaluator.beat(handoff.Beat(number=1, whole=True, began_unix_ms=1))
+    evaluator.take(a_record(0, calls=(a_finished_call(an_outcome(), call=a_call(id="r")),)))
+
+    await until(lambda: written(ledger) == [0])
+    assert evaluator.failure is None

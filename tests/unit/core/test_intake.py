@@ -91,8 +91,8 @@ def test_a_batch_with_one_chosen_call_counts_as_scored_and_keeps_only_that_call(
     assert [c.call.id for c in judged.chosen] == ["b"]
 
 
-def test_a_heartbeat_goes_through_without_being_counted():
+def test_a_heartbeat_goes_through_and_no_arm_is_asked():
     judged = intake([a_call(heartbeat=True)]).judge(a_delivery())
 
     assert judged.disposition == "heartbeat"
-    assert not judged.chosen[0].selection.counted
+    assert judged.chosen == ()

@@ -5,9 +5,14 @@ import random
 import pytest
 
 from shadow.cost import Meter, cost_usd
+from shadow.exporters.base import ArmView
+from shadow.loops.priced import priced
 from shadow.records import Usage
 from shadow.settings import Price
+from shadow.stats.spec import FoldSpec
+from shadow.stats.state import Pair, PairState
 
+SPEC = FoldSpec(quality="exact", quality_kind="absolute", violations=("leakage",))
 RATE, GPUS, SERVICE_SECONDS = 2.5, 2, 0.4
 
 
@@ -26,6 +31,18 @@ def mean_cost(load, calls, seed=3):
 def test_a_call_costs_the_whole_time_divided_by_the_calls(load, by_hand_usd):
     """By hand: RATE * GPUS / 3600 * SERVICE_SECONDS / load, as the engine answers load / SERVICE_SECONDS calls a second."""
     assert mean_cost(load, 150_000) == pytest.approx(by_hand_usd, rel=0.01)
+
+
+def test_failures_and_violations_are_paid_by_the_acceptable_answers():
+    """By hand, at half load: 0.0011111 $ a call, of ten calls one fails and one violates: 0.0011111 / 0.8 = 0.0013889."""
+    state = PairState(SPEC.key)
+    for i in range(1000):
+        pair = Pair(id=str(i), failure=(i % 10 == 0, False), violation=(i % 10 == 1, False))
+        state.add(pair, SPEC)
+    cost = mean_cost(0.5, 150_000)
+    arm = ArmView(arm="a", role="candidate", state="up", availability=1.0, cost_usd_per_1k=1000 * cost)
+
+    assert priced(arm, {"a": (state,)}).cost_usd_per_1k_acceptable == pytest.approx(1.3889, rel=0.01)
 
 
 def test_a_pause_of_ours_costs_nothing_and_an_idle_hour_does():

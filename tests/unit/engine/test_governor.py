@@ -7,7 +7,7 @@ from fakes.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadow.replay.engine_metrics import Load, Unreadable, read_load
+from shadow.replay.engine_metrics import EngineFigures, Load, Unreadable, read_figures, read_load
 from shadow.replay.governor import MAX_EXPONENT, Governor
 from shadow.settings import Governor as Limits
 
@@ -157,3 +157,11 @@ def test_any_page_is_read_or_unreadable(body):
         read_load(b"vllm:num_requests_waiting" + body)
     except Unreadable:
         return
+
+
+def test_a_page_shows_what_an_engine_does_summed_over_its_parts():
+    page = PAGE + 'vllm:num_requests_running{engine="0"} 2\nvllm:num_preemptions_total 4\n'
+
+    assert read_figures(page.encode()) == EngineFigures(running=2, waiting=8, kv_cache_ratio=0.25, preemptions=4)
+    with pytest.raises(Unreadable):
+        read_figures(b"# some other page\nup 1\n")

@@ -1,6 +1,7 @@
 """Which engines a configuration needs, and how they are called."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,22 @@ def test_gpus_are_chosen_by_environment_and_keys_of_other_servers_stay_out():
     assert found["CUDA_VISIBLE_DEVICES"] == "1,3"
     assert found["HF_HUB_OFFLINE"] == found["VLLM_NO_USAGE_STATS"] == "1"
     assert not {"PROD_KEY", "VLLM_API_KEY"} & found.keys()
+
+
+def test_only_an_ablations_engine_has_the_extension_and_the_development_routes(tmp_path):
+    (plan,) = engine_plans(settings(cand("a", env={"PYTHONPATH": "/mine", "VLLM_SERVER_DEV_MODE": "0"})))
+    ablating = replace(plan, ablation=tmp_path)
+    plain, found = plan.environment({}, frozenset()), ablating.environment({}, frozenset())
+
+    assert plain["VLLM_SERVER_DEV_MODE"] == "0"
+    assert "--worker-extension-cls" not in plan.arguments(1)
+    assert found["VLLM_SERVER_DEV_MODE"] == "1"
+    assert found["PYTHONPATH"] == f"{tmp_path}:/mine"
+    assert ablating.arguments(1)[5:] == [
+        "--enforce-eager",
+        "--worker-extension-cls",
+        "shadow_ablation.AblationExtension",
+    ]
 
 
 def test_adapters_of_all_candidates_are_loaded_into_their_shared_engine(tmp_path):

@@ -13,9 +13,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
 
-from shadow.exporters import catalogue as c
 from shadow.exporters.base import PartitionView
-from shadow.exporters.catalogue import series_count
+from shadow.exporters.catalogue import METRICS, series_count
+from shadow.exporters.catalogue import calls as of_calls
+from shadow.exporters.catalogue import decision as of_decision
+from shadow.exporters.catalogue import ledger as of_ledger
+from shadow.exporters.catalogue import processes as of_processes
 from shadow.exporters.prometheus import PrometheusExporter, process_registry
 from shadow.exporters.runtime import RuntimeView
 from shadow.exporters.snapshots import snapshot_values
@@ -71,36 +74,36 @@ def test_a_committed_outcome_is_counted_with_its_figures() -> None:
 
     read = exporter.board.read
     arm = "qwen3-8b-fp8"
-    assert read(c.REQUESTS, arm, "support", "ok") == 1
-    assert read(c.DURATION, arm, "support") == 1
-    assert read(c.TOKENS, arm, "support", "cached_input") == 64
-    assert read(c.COST, arm, "support") == pytest.approx(0.0004)
-    assert read(c.RETRIES, arm) == 2
-    assert read(c.TRUNCATED, arm, "support") == 1
-    assert read(c.SCORE, arm, "agreement") == 1
-    assert read(c.UNSCORED, arm, "relevance", "no_prompt") == 1
-    assert read(c.SCORE_LABELS, arm, "agreement", "same") == 1
-    assert read(c.RECORDS, "not_sampled") == 2
-    assert read(c.COMMIT_DURATION) == 1
+    assert read(of_calls.REQUESTS, arm, "support", "ok") == 1
+    assert read(of_calls.DURATION, arm, "support") == 1
+    assert read(of_calls.TOKENS, arm, "support", "cached_input") == 64
+    assert read(of_calls.COST, arm, "support") == pytest.approx(0.0004)
+    assert read(of_calls.RETRIES, arm) == 2
+    assert read(of_calls.TRUNCATED, arm, "support") == 1
+    assert read(of_calls.SCORE, arm, "agreement") == 1
+    assert read(of_calls.UNSCORED, arm, "relevance", "no_prompt") == 1
+    assert read(of_calls.SCORE_LABELS, arm, "agreement", "same") == 1
+    assert read(of_calls.RECORDS, "not_sampled") == 2
+    assert read(of_calls.COMMIT_DURATION) == 1
 
 
 def test_a_failed_call_has_an_outcome_and_no_latency() -> None:
     exporter = an_exporter()
     exporter.observe_committed(a_batch(an_outcome(failure="timeout", spell="first", latency_seconds=60.0)))
 
-    assert exporter.board.read(c.REQUESTS, "qwen3-8b-fp8", "support", "timeout") == 1
-    assert exporter.board.read(c.SPELLS, "qwen3-8b-fp8") == 1
-    assert exporter.board.read(c.DURATION, "qwen3-8b-fp8", "support") is None
+    assert exporter.board.read(of_calls.REQUESTS, "qwen3-8b-fp8", "support", "timeout") == 1
+    assert exporter.board.read(of_calls.SPELLS, "qwen3-8b-fp8") == 1
+    assert exporter.board.read(of_calls.DURATION, "qwen3-8b-fp8", "support") is None
 
 
 def test_unknown_tokens_and_cost_add_nothing_and_are_counted_as_unknown() -> None:
     exporter = an_exporter()
     exporter.observe_committed(a_batch(an_outcome(output_tokens=None, cost_usd=None)))
 
-    assert exporter.board.read(c.TOKENS, "qwen3-8b-fp8", "support", "output") is None
-    assert exporter.board.read(c.COST, "qwen3-8b-fp8", "support") is None
-    assert exporter.board.read(c.COST_UNKNOWN, "qwen3-8b-fp8") == 1
-    assert exporter.board.read(c.USAGE_UNKNOWN, "qwen3-8b-fp8") == 1
+    assert exporter.board.read(of_calls.TOKENS, "qwen3-8b-fp8", "support", "output") is None
+    assert exporter.board.read(of_calls.COST, "qwen3-8b-fp8", "support") is None
+    assert exporter.board.read(of_calls.COST_UNKNOWN, "qwen3-8b-fp8") == 1
+    assert exporter.board.read(of_calls.USAGE_UNKNOWN, "qwen3-8b-fp8") == 1
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), -1.0])
@@ -108,7 +111,7 @@ def test_an_impossible_latency_cannot_poison_a_sum(poison: float) -> None:
     exporter = an_exporter()
     exporter.observe_committed(a_batch(an_outcome(latency_seconds=poison)))
 
-    assert exporter.board.read(c.DURATION, "qwen3-8b-fp8", "support") is None
+    assert exporter.board.read(of_calls.DURATION, "qwen3-8b-fp8", "support") is None
 
 
 def test_the_fast_text_parses_like_the_client_librarys() -> None:
@@ -154,10 +157,10 @@ def test_openmetrics_carries_the_trace_as_exemplar_and_classic_does_not() -> Non
 def test_series_of_a_vanished_candidate_are_removed() -> None:
     exporter = an_exporter()
     exporter.publish(a_snapshot())
-    assert exporter.board.read(c.VERDICT, "qwen3-4b", "reject") == 1
+    assert exporter.board.read(of_decision.VERDICT, "qwen3-4b", "reject") == 1
 
     exporter.publish(a_snapshot(candidates=a_snapshot().candidates[:1], arms=a_snapshot().arms[:3]))
-    assert exporter.board.read(c.VERDICT, "qwen3-4b", "reject") is None
+    assert exporter.board.read(of_decision.VERDICT, "qwen3-4b", "reject") is None
     assert b"qwen3-4b" not in exporter.render()[0]
 
 
@@ -167,9 +170,9 @@ def test_only_the_leader_exports_verdicts_and_effects() -> None:
     exporter.publish(a_snapshot(leads=False))
 
     text = exporter.render()[0].decode()
-    assert [m.name for m in c.METRICS if m.leader and f"\n{m.name}{{" in text] == []
-    assert exporter.board.read(c.LEADER) == 0
-    assert exporter.board.read(c.LEDGER_READ) == 61_204
+    assert [m.name for m in METRICS if m.leader and f"\n{m.name}{{" in text] == []
+    assert exporter.board.read(of_ledger.LEADER) == 0
+    assert exporter.board.read(of_ledger.LEDGER_READ) == 61_204
 
 
 def test_no_data_has_no_series() -> None:
@@ -177,7 +180,14 @@ def test_no_data_has_no_series() -> None:
     exporter.publish(empty_snapshot())
 
     text = exporter.render()[0].decode()
-    for metric in (c.EFFECT_RATIO, c.LAST_SCORED, c.AVAILABILITY, c.ARM_COST, c.ARM_LATENCY, c.EFFECTIVE_PAIRS):
+    for metric in (
+        of_decision.EFFECT_RATIO,
+        of_ledger.LAST_SCORED,
+        of_ledger.AVAILABILITY,
+        of_ledger.ARM_COST,
+        of_ledger.ARM_LATENCY,
+        of_decision.EFFECTIVE_PAIRS,
+    ):
         assert metric.name not in text
 
 
@@ -186,15 +196,15 @@ def test_effects_are_split_by_unit_and_state_sets_have_one_1() -> None:
     exporter.publish(a_snapshot())
 
     read = exporter.board.read
-    assert read(c.EFFECT_SECONDS, "qwen3-8b-fp8", "slo", "upper") == 1.15
-    assert read(c.EFFECT_RATIO, "qwen3-8b-fp8", "p95", "upper") == 0.72
-    assert read(c.LIMIT_RATIO, "qwen3-8b-fp8", "quality") == 0.08
-    assert read(c.FLOOR_RATIO, "qwen3-8b-fp8", "quality") == 0.018
-    states = [read(c.GATE_STATE, "llama-8b-int4", "p95", state) for state in c.GATE_STATE.states]
+    assert read(of_decision.EFFECT_SECONDS, "qwen3-8b-fp8", "slo", "upper") == 1.15
+    assert read(of_decision.EFFECT_RATIO, "qwen3-8b-fp8", "p95", "upper") == 0.72
+    assert read(of_decision.LIMIT_RATIO, "qwen3-8b-fp8", "quality") == 0.08
+    assert read(of_decision.FLOOR_RATIO, "qwen3-8b-fp8", "quality") == 0.018
+    states = [read(of_decision.GATE_STATE, "llama-8b-int4", "p95", state) for state in of_decision.GATE_STATE.states]
     assert states.count(1.0) == 1
     assert states.count(0.0) == len(states) - 1
-    assert read(c.HOLD, "llama-8b-int4", "too_early") == 1
-    assert read(c.HOLD, "llama-8b-int4", "stale") == 0
+    assert read(of_decision.HOLD, "llama-8b-int4", "too_early") == 1
+    assert read(of_decision.HOLD, "llama-8b-int4", "stale") == 0
 
 
 def test_segments_have_one_state_each_and_only_alarms_are_1() -> None:
@@ -229,7 +239,7 @@ def test_a_change_of_the_verdict_is_counted_once() -> None:
     for candidates in (snapshot.candidates, (turned,), (turned,)):
         exporter.publish(a_snapshot(candidates=candidates))
 
-    assert exporter.board.read(c.VERDICT_CHANGES, "qwen3-8b-fp8") == 1
+    assert exporter.board.read(of_decision.VERDICT_CHANGES, "qwen3-8b-fp8") == 1
 
 
 def test_routes_beyond_the_bound_become_other_and_configured_ones_are_kept() -> None:
@@ -242,7 +252,7 @@ def test_routes_beyond_the_bound_become_other_and_configured_ones_are_kept() -> 
     assert "billing" in routes
     assert "other" in routes
     assert len(routes) <= 11
-    assert (exporter.board.read(c.OVERFLOW) or 0) > 400
+    assert (exporter.board.read(of_processes.OVERFLOW) or 0) > 400
 
 
 def test_a_hostile_flood_of_labels_stays_below_the_computed_bound() -> None:
@@ -298,11 +308,11 @@ def test_a_scrape_sees_the_process_and_ends_properly() -> None:
 
 def test_runtime_figures_that_are_unknown_vanish() -> None:
     exporter = a_full_exporter()
-    assert exporter.board.read(c.WINDOW_CALLS) == 12
+    assert exporter.board.read(of_processes.WINDOW_CALLS) == 12
 
     exporter.publish_runtime(RuntimeView())
-    assert exporter.board.read(c.WINDOW_CALLS) is None
-    assert exporter.board.read(c.LOOP_LAG, "replayer") is None
+    assert exporter.board.read(of_processes.WINDOW_CALLS) is None
+    assert exporter.board.read(of_processes.LOOP_LAG, "replayer") is None
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")

@@ -27,6 +27,7 @@ def test_status_names_what_needs_a_person_before_anything_else() -> None:
         "safety violated",
         "down",
         "$0.958",
+        "Per 1,000 acceptable answers: qwen3-8b-fp8 $0.972",
         "not_sampled 43,113",
     ):
         assert expected in text

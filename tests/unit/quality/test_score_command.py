@@ -1,6 +1,7 @@
 """`shadow score`: one line per case and scorer, whatever comes in."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +85,35 @@ def test_the_list_names_every_kind() -> None:
 
     assert result.exit_code == 0
     assert {"agreement", "judge", "refusal"} <= {line.split()[0] for line in result.stdout.split("\n") if line}
+
+
+def test_the_list_of_a_configuration_says_who_sees_what_and_what_it_may_cost(tmp_path: Path) -> None:
+    path = tmp_path / "shadow.yaml"
+    path.write_text(
+        """
+source: {kind: jsonl, path: mirror.jsonl}
+candidates: [{name: b, backend: {kind: openai, url: "http://127.0.0.1:1/v1", model: b}}]
+scorers:
+  - {kind: agreement}
+  - kind: judge
+    name: umpire
+    endpoint: "http://127.0.0.1:1/v1"
+    model: m
+    rate: 0.05
+    generation: 2
+    resolve: {rate: 0.5}
+    budget: {seconds_per_day: 600, usd_per_day: 20, usd_per_case: 0.01}
+"""
+    )
+
+    lines = run([], "--list", "-c", str(path)).stdout.splitlines()
+
+    assert lines == [
+        "agreement      comparative  1 of calls",
+        "umpire         preference   0.05 of calls; 0.5 of the others that agreement calls unknown; at most 600 s a day "
+        "and worker; at most 20 USD a day and worker (0.01 a case); generation 2 (kind judge)",
+    ]
+
+
+def test_a_configuration_is_only_for_the_list(tmp_path: Path) -> None:
+    assert run([], "--scorer", "exact", "-c", str(tmp_path / "x.yaml")).exit_code == 2

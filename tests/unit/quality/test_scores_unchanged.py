@@ -17,7 +17,7 @@ from scorers.running import run_scorer
 
 HERE = Path(__file__).parent
 KEPT = HERE / "scores_of_pairs.json"
-OWN = ("pairs.jsonl", "pairs_fresh.jsonl", "pairs_unseen.jsonl")
+OWN = ("pairs.jsonl", "pairs_fresh.jsonl", "pairs_unseen.jsonl", "pairs_unseen_2.jsonl")
 PROBE = HERE.parents[3] / "shared" / "reference" / "scorers-examples" / "probe.jsonl"
 
 

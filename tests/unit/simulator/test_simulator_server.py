@@ -373,3 +373,33 @@ def test_a_head_request_gets_the_head_only(simulator: SimulatorThread) -> None:
 
     assert got.startswith(b"HTTP/1.1 200")
     assert got.endswith(b"\r\n\r\n")
+
+
+def test_models_behind_one_server_share_its_capacity_and_have_histograms_of_their_own() -> None:
+    with SimulatorThread(ttft_ms=20, load_ms=60, models=("prod", "cand")) as s:
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            crowd = [pool.submit(chat, s, f"q{i}", model="cand") for i in range(3)]
+            wait_for(lambda: s.stats.inflight == 3)
+            began = time.monotonic()
+            chat(s, "beside three others", model="prod")
+            took = time.monotonic() - began
+            [one.result() for one in crowd]
+        page = call(s, "/metrics")[1].decode()
+
+    assert took > 0.190  # 20 ms and three times 60 ms
+    counts = {
+        sample.labels["model_name"]: sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == "vllm:time_to_first_token_seconds_count"
+    }
+    assert counts == {"prod": 1, "cand": 3}
+    assert page.count("# TYPE vllm:time_to_first_token_seconds histogram") == 1
+
+
+def test_load_delays_the_first_token_of_nobody_who_is_alone() -> None:
+    from shadow.simulator.behaviour import Behaviour
+    from shadow.simulator.server import _timing
+
+    behaviour = Behaviour(ttft_ms=20, load_ms=60)
+    assert [round(_timing("x", behaviour, others=n).ttft, 6) for n in (0, 1, 3)] == [0.02, 0.08, 0.2]

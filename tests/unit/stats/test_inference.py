@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadow.errors import LedgerError
-from shadow.stats import FoldSpec, Pair, PairState, mix, multiple, plan, quantiles, rates, ratios
+from shadow.stats import mix, multiple, plan, quantiles, rates, ratios
 from shadow.stats.change import Detector
 from shadow.stats.grid import log_bin
-from shadow.stats.segments import segment_effects
 from shadow.stats.state import Moments
 
 law = settings(deadline=None, max_examples=30)
@@ -211,25 +210,3 @@ def test_the_same_mix_never_drifts_and_a_new_one_does() -> None:
 
 def test_prompt_lengths_are_named_parts() -> None:
     assert mix.length_parts({0: 1, 5: 2}) == {"0 tokens": 1, "16 to 31 tokens": 2}
-
-
-def test_segments_say_worse_not_worse_or_insufficient() -> None:
-    spec = FoldSpec(quality="q", quality_kind="absolute")
-    rng = np.random.default_rng(9)
-
-    def state(n: int, drop: float) -> dict[int, PairState]:
-        found = PairState(spec.key)
-        for i in range(n):
-            b = float(rng.beta(8, 2))
-            found.add(Pair(id=str(i), score=(max(b - drop, 0.0), b)), spec)
-        return {0: found}
-
-    effects = segment_effects(
-        {"good": state(500, 0.0), "bad": state(500, 0.2), "tiny": state(3, 0.0), "none": {}}, margin=0.05, alpha=0.05
-    )
-
-    assert {e.segment: e.state for e in effects} == {
-        "bad": "worse", "good": "not_worse", "tiny": "insufficient", "none": "insufficient",
-    }  # fmt: skip
-    assert effects[0].segment == "bad"
-    assert effects[0].point == pytest.approx(-0.2, abs=0.02)

@@ -115,7 +115,65 @@ def test_segments_are_shown_worst_first(judge) -> None:
     segments = json.loads(judge(lines, "--json").stdout)["segments"]
 
     assert [(s["segment"], s["state"]) for s in segments] == [("fr", "worse"), ("de", "not_worse")]
-    assert "segment fr: worse" in judge(lines).stdout
+    assert "segment fr: worse, quality" in judge(lines).stdout
+
+
+def test_a_segment_that_is_only_less_safe_is_worse_too(judge) -> None:
+    policy = POLICY + "  - {id: safety, metric: violation, kind: risk_difference, margin: .01}\n"
+    lines = [line | {"segment": "de", "violation": [0, 0]} for line in stream(600)]
+    lines += [
+        line | {"segment": "fr", "session": f"f{i}", "violation": [int(i % 8 == 0), 0]}
+        for i, line in enumerate(stream(600))
+    ]
+    first, second = json.loads(judge(lines, "--json", policy=policy).stdout)["segments"]
+
+    assert (first["segment"], first["state"], first["gate"]) == ("fr", "worse", "safety")
+    assert (second["segment"], second["state"]) == ("de", "not_worse")
+
+
+def test_a_comparative_score_counts_on_routes_where_the_incumbent_agrees_with_itself(judge) -> None:
+    g = random.Random(3)
+    lines = []
+    for i in range(600):
+        lines.append({"session": f"s{i}", "segment": "route=facts", "score": [1.0, 1.0]})
+        lines.append({"session": f"t{i}", "segment": "route=poems", "score": [g.uniform(0, 0.3), g.uniform(0, 1)]})
+    plain = judge(lines, "--json")
+    compared = judge(lines, "--json", "--comparative")
+    classes = {r["route"]: r["class"] for r in json.loads(compared.stdout)["calibration"]["routes"]}
+
+    assert plain.exit_code == 1
+    assert compared.exit_code == 0
+    assert classes == {"facts": "deterministic", "poems": "open_ended"}
+    assert json.loads(compared.stdout)["gates"][0]["n"] == 600
+    assert "poems does not count for quality: open-ended" in judge(lines, "--comparative").stdout
+
+
+def test_a_comparative_score_without_any_route_that_counts_decides_nothing(judge) -> None:
+    g = random.Random(4)
+    lines = [{"session": f"s{i}", "score": [g.random(), g.random()]} for i in range(400)]
+    result = judge(lines, "--json", "--comparative")
+
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["hold"] == ["uncalibrated"]
+
+
+def test_fixed_shares_weigh_the_segments_of_a_file(judge) -> None:
+    shares = "  shares: {de: 0.5, fr: 0.5}\n"
+    lines = [line | {"segment": "de"} for line in stream(900)]
+    lines += [line | {"segment": "fr", "session": f"f{i}"} for i, line in enumerate(stream(300, drop=0.2))]
+    free, fixed = judge(lines, "--json"), judge(lines, "--json", policy=POLICY + shares)
+
+    assert json.loads(free.stdout)["gates"][0]["point"] == pytest.approx(0.04, abs=0.005)
+    assert json.loads(fixed.stdout)["gates"][0]["point"] == pytest.approx(0.08, abs=0.005)
+
+
+def test_a_share_of_a_segment_that_the_file_lacks_is_named(judge) -> None:
+    shares = "  shares: {de: 0.5, it: 0.5}\n"
+    lines = [line | {"segment": "de"} for line in stream(10)]
+    result = judge(lines, policy=POLICY + shares)
+
+    assert isinstance(result.exception, ShadowError)
+    assert "no line has the segment 'it'; in the file are de" in str(result.exception)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadow.records import Disposition, VerdictWord
-from shadow.stats.segments import SegmentState
-from shadow.verdict.result import GateResult, GateState, HoldReason
+from shadow.verdict.result import GateResult, GateState, HoldReason, SegmentState
 from shadow.web import formats, pages, wellbeing
 from shadow.web.charts import effect_bar
 from shadow.web.compare import differences
