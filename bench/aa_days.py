@@ -4,7 +4,7 @@ Two candidates that are the incumbent itself (the same distributions; a later an
 Events of so many days go through the product's own fold, transaction, monitor and exporter in accelerated time; its
 exposition is read every two minutes of event time, and promtool evaluates rules.yml over it, `for` included.
 Not as in production: the monitor decides every half hour instead of every second (between two looks its last snapshot
-stands, dated anew), the processes' own figures (heartbeats) are given, nothing is asked over a network.
+stands, dated anew), the processes' own figures (heartbeats, known records) are given, nothing is asked over a network.
 Exit 1 when an alert about the monitor or an arm rang, or a candidate's alerts beyond the promised rate.
 """
 
@@ -210,7 +210,10 @@ def live_through(days: float, seed: int, folder: Path) -> tuple[Recorder, int, d
             elif watch.latest is not None:
                 exporter.publish(replace(watch.latest, at_unix_ms=clock.now_ms, last_scored_unix_ms=clock.now_ms))
             heartbeats = dict.fromkeys(("replayer", "evaluator"), clock.now_ms)
-            exporter.publish_runtime(RuntimeView(heartbeats_unix_ms=heartbeats, probability=1.0))
+            known = {"worker": clock.now_ms}
+            exporter.publish_runtime(
+                RuntimeView(heartbeats_unix_ms=heartbeats, known_records_unix_ms=known, probability=1.0)
+            )
             recorder.add(exporter.board.render().decode())
     words: dict[str, str] = (
         {v.verdict.candidate: v.verdict.word for v in watch.latest.candidates} if watch.latest else {}
