@@ -244,7 +244,12 @@ class Story:
                 {**sc.candidate("slow", self.slow.url), "price": dear},
                 {**sc.candidate("leaky", self.leaky.url), "price": cheap},
             ],
-            scorers=[{"kind": "exact"}, {"kind": "refusal"}, {"kind": "leakage"}, {"kind": "structure"}],
+            scorers=[
+                {"kind": "exact"},
+                {"kind": "refusal"},
+                {"kind": "leakage", "budget": {"seconds_per_day": 3600}},
+                {"kind": "structure"},
+            ],
             budget={"tokens_per_day": 10**9},
             web={"port": free_port()},  # the same after a restart, so that Prometheus finds it again
             policy={

@@ -6,6 +6,7 @@ import time
 import urllib.request
 
 import drill
+import faults
 import monitoring
 import pytest
 import sidecar
@@ -29,6 +30,13 @@ def test_every_alert_rings_in_time_and_stays_quiet_when_it_should(tmp_path):
         rule["alert"] for rule in names.rules() if "alert" in rule
     }
     assert [one.line() for one in found if not one.right] == []
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("scenario", faults.SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_a_real_fault_rings(scenario):
+    """Each scenario waits for its alerts and says which did not come."""
+    assert faults.run(scenario)
 
 
 def post(manager, *labels):

@@ -38,6 +38,9 @@ NEVER_HERE = {
 def stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("observed")
     with monitoring.observed(folder, rules=monitoring.quick_rules(folder), seconds=50) as (story, base):
+        # The detectors of change know what is normal once a whole minute has closed: up to 75 s after the start.
+        prometheus = live.Prometheus(base)
+        story.side.wait_until(lambda: prometheus.instant("shadow_change_level_ratio"), 60)
         yield story, base
 
 
